@@ -1,0 +1,3 @@
+module github.com/slotwright/slotwright
+
+go 1.26

@@ -1,0 +1,149 @@
+// Package cluster is what was observed, as values: the text of CLUSTER NODES
+// read, the views of all members merged, silence and disagreement recorded. It
+// has no connection and no clock.
+package cluster
+
+import "github.com/slotwright/slotwright/spec/slot"
+
+// Place is where a node stands or should stand, as a platform knows it.
+type Place struct {
+	Name string // the inventory's, the pod's or the local index's; it outlives the address
+	Zone string // "" where there are no zones
+	Host string // the address without its port
+	Addr string // host:port; "" while the platform has not given it one
+	// Listed says that the topology wants this node. A place that is not
+	// listed is one the platform still has, or one an earlier run listed.
+	Listed bool
+	// Exists says that the platform has made it. A static inventory always
+	// says true: it can't know.
+	Exists bool
+}
+
+// Health is what a node's own answer, or its absence, says.
+type Health int
+
+// The healths, best first.
+const (
+	Up      Health = iota // answers and can serve
+	Loading               // answers LOADING or has no data yet
+	Absent                // the platform has not started it
+	Silent                // does not answer; Trouble says why. Never proof of anything
+	Failed                // silent, and a majority of masters flags it fail
+)
+
+// Unknown is the count of something nobody could tell.
+const Unknown = -1
+
+// Node is one server, as it describes itself where it answers, else as the
+// others describe it.
+type Node struct {
+	Name   string // the place's; a stranger has its address, or its ID without one
+	ID     string // 40 hex digits; "" while nobody told
+	Addr   string // host:port slotwright dials
+	Zone   string
+	Host   string
+	Listed bool // the topology wants it
+	Before bool // not listed, but an earlier run listed or made it: it is leaving
+	Exists bool // see Place.Exists
+
+	Health  Health
+	Trouble string // why it is Silent, for people; never holds a secret
+
+	// Member says that the node and the cluster of this topology know each
+	// other. Foreign says that it belongs to another cluster: it knows nodes
+	// that no member of ours is.
+	Member  bool
+	Foreign bool
+	// UnknownAt are the names of answering members that do not know this
+	// member yet, or any more. Empty at rest.
+	UnknownAt []string
+	// Moved says that members know it at an address it no longer has.
+	Moved bool
+
+	Master string   // ID of the master it follows; "" for a master
+	Slots  slot.Set // owned, by the merged view; empty for a replica
+	Epoch  uint64   // its config epoch
+
+	Keys   int64 // in every database; Unknown when it did not answer
+	Linked bool  // a replica whose master_link_status is up and no sync runs
+	Lag    int64 // bytes behind its master; Unknown when it can't be told
+	Ready  bool  // it says cluster_state:ok itself
+
+	Memory Memory
+	Server Server
+	// Config are the live values of the directives the topology names, and of
+	// those that slotwright switches for its own work.
+	Config map[string]string
+	// Borrowed says that an earlier run switched cluster-allow-replica-migration
+	// off here and did not put it back.
+	Borrowed bool
+}
+
+// Memory is what INFO memory and CONFIG say, in bytes.
+type Memory struct {
+	Used    int64 // used_memory; Unknown when it did not answer
+	Dataset int64 // used_memory_dataset
+	Max     int64 // maxmemory; 0 is no limit
+	System  int64 // total_system_memory; 0 when not told
+	Policy  string
+}
+
+// Server is the software a node runs.
+type Server struct {
+	Name      string // redis or valkey
+	Version   string // "7.0.15"
+	Databases int    // databases usable in cluster mode, 1 before Valkey 9
+}
+
+// Open is a slot caught between two nodes, as one node's own line marks it.
+// Marks are visible only in the myself line of the node that carries them.
+type Open struct {
+	Slot      int
+	At        string // name of the node that carries the mark
+	Peer      string // name of the node the mark points to, or its ID when unknown
+	Importing bool   // [slot-<-peer]; else migrating, [slot->-peer]
+}
+
+// State is one moment of one cluster, merged from every member's own view. A
+// node that did not answer is in it as Silent; it is never just missing.
+type State struct {
+	Nodes []Node // sorted by Name
+	Open  []Open // sorted by slot, then At
+	// Split says what answering members disagree about, one sentence each;
+	// empty when they agree.
+	Split []string
+	// Formed says that some answering node is a member: there is a cluster.
+	Formed bool
+}
+
+// Node finds a node by name.
+func (s *State) Node(name string) *Node {
+	for i := range s.Nodes {
+		if s.Nodes[i].Name == name {
+			return &s.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// ByID finds a node by its cluster ID.
+func (s *State) ByID(id string) *Node {
+	if id == "" {
+		return nil
+	}
+	for i := range s.Nodes {
+		if s.Nodes[i].ID == id {
+			return &s.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// Unserved are the slots that no node owns by the merged view.
+func (s *State) Unserved() slot.Set {
+	left := slot.All()
+	for i := range s.Nodes {
+		left = left.Minus(s.Nodes[i].Slots)
+	}
+	return left
+}

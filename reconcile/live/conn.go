@@ -1,0 +1,51 @@
+// Package live observes running servers and carries out steps on them.
+package live
+
+import (
+	"context"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// Conn sends commands to one server. Replies are nil, int64, string or []any
+// (RESP2). An error reply of the server is a ServerError; every other error
+// means that the result is unknown.
+type Conn interface {
+	// Do sends one command and waits for its reply.
+	Do(ctx context.Context, args ...any) (any, error)
+	// Pipe sends the commands in one go and returns their replies in order.
+	Pipe(ctx context.Context, cmds [][]any) []Reply
+	// Close ends the connection. It is safe to call twice.
+	Close() error
+}
+
+// Reply is the answer to one command of a pipeline.
+type Reply struct {
+	Value any
+	Err   error
+}
+
+// ServerError is an error reply: the server got the command and refused it.
+type ServerError string
+
+func (e ServerError) Error() string { return string(e) }
+
+// Dial makes a connection to host:port. It does not wait for the network: the
+// first command does.
+type Dial func(addr string) Conn
+
+// Platform makes and removes the nodes of one topology.
+type Platform interface {
+	// Places are all nodes that the topology wants and all that still exist.
+	Places(ctx context.Context) ([]cluster.Place, error)
+	// Start makes nodes, or starts them again with the data they have. It
+	// returns when the processes run, not when they serve.
+	Start(ctx context.Context, names []string) error
+	// Stop ends nodes and keeps their data.
+	Stop(ctx context.Context, names []string) error
+	// Destroy ends nodes and removes their data for good.
+	Destroy(ctx context.Context, names []string) error
+	// Restart ends a node and starts it again with the topology's
+	// configuration.
+	Restart(ctx context.Context, name string) error
+}

@@ -1,0 +1,30 @@
+package plan
+
+// Code names a kind of hold. `slotwright explain CODE` prints its text.
+type Code string
+
+// The codes.
+const (
+	NodeSilent    Code = "NodeSilent"    // a node does not answer
+	NodeLoading   Code = "NodeLoading"   // a node is loading its data
+	ViewsDisagree Code = "ViewsDisagree" // members do not agree yet
+	NotSynced     Code = "NotSynced"     // a replica is not in sync with its master
+	FailbackWaits Code = "FailbackWaits" // not every member is up and synced
+	NotEnough     Code = "NotEnough"     // fewer nodes than seats
+	ZoneRule      Code = "ZoneRule"      // the zone rule can't be met
+	NoMemory      Code = "NoMemory"      // receivers lack memory for what would move
+	WouldEvict    Code = "WouldEvict"    // receivers would evict silently
+	NotEmpty      Code = "NotEmpty"      // a new node holds keys
+	OtherCluster  Code = "OtherCluster"  // a new node belongs to another cluster
+	ShrinkTo      Code = "ShrinkTo"      // needs allow.shrinkTo
+	Deletion      Code = "Deletion"      // needs allow.delete
+	LostSlots     Code = "LostSlots"     // slots without an owner; needs allow.dataLoss
+	WrongEngine   Code = "WrongEngine"   // INFO says another engine or version
+	StaleApproval Code = "StaleApproval" // the plan is not the approved one
+	Suspended     Code = "Suspended"     // suspend: true
+	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here
+	Conflict      Code = "Conflict"      // two open ends, two owners: something no rule covers
+	Refused       Code = "Refused"       // a server refused a step
+	Busy          Code = "Busy"          // another run is acting on this cluster
+	NoProgress    Code = "NoProgress"    // nothing changed for --timeout
+)

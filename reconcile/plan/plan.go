@@ -1,0 +1,132 @@
+// Package plan decides what to do. Make is a pure function of what is wanted
+// and what was seen: no context, no clock, no logger, no randomness, no error.
+// What can't be done is part of the plan, as a hold.
+package plan
+
+import (
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// Plan is the whole way from what was seen to what is wanted, or as much of it
+// as may be gone now.
+type Plan struct {
+	Cluster string
+	Steps   []Step // in order; stages ascend
+	Holds   []Hold
+	Notes   []string // what people should know and nothing waits for: spare nodes, strangers, stale permissions
+	Goal    Goal
+}
+
+// Kind is what a step does. The kinds are closed.
+type Kind string
+
+// The kinds, in the order of their classes.
+const (
+	Close     Kind = "Close"     // finish or undo a half-moved slot: Slots, From (owner now), To (owner after)
+	Start     Kind = "Start"     // the platform makes Node
+	Meet      Kind = "Meet"      // Node joins, or is told a new address
+	Assign    Kind = "Assign"    // Node takes Slots that nobody owns
+	Follow    Kind = "Follow"    // Node becomes a replica of To
+	Move      Kind = "Move"      // Slots go From To with their keys
+	Promote   Kind = "Promote"   // Node, a synced replica, takes over From, its master
+	Forget    Kind = "Forget"    // Node is forgotten by all and reset
+	Reset     Kind = "Reset"     // Node, proven redundant or empty, becomes blank and stays listed
+	Stop      Kind = "Stop"      // the platform stops Node, data kept
+	Destroy   Kind = "Destroy"   // the platform removes Node and its data (state: Absent)
+	Configure Kind = "Configure" // Node gets the directives of Config, live
+	Restart   Kind = "Restart"   // Node is restarted for directives that can't be set live
+)
+
+// Step is one change that either happened or did not, on one node or, for
+// Move, Close, Follow and Promote, between two.
+type Step struct {
+	Stage  int // steps of one stage may run together, in any order
+	Kind   Kind
+	Node   string
+	From   string
+	To     string
+	Slots  slot.Set
+	Keys   int64 // about how many keys move; Unknown when it can't be told
+	Bytes  int64 // about how many bytes move or are copied
+	Config map[string]string
+	Shard  string // name of the shard's leader when the step runs
+	Bare   bool   // the shard has no synced replica while the step runs
+	Reason string
+}
+
+// Why says who can lift a hold.
+type Why string
+
+// The reasons of holds.
+const (
+	Wait  Why = "Wait"  // time will lift it
+	Ask   Why = "Ask"   // a person must permit it in YAML
+	Stuck Why = "Stuck" // it can't be reached from here
+)
+
+// Hold is something left undone on purpose.
+type Hold struct {
+	Why  Why
+	Code Code
+	Node string // "" when it is about the cluster
+	Text string // what holds, with the numbers
+	Lift string // what lifts it
+}
+
+// Progress is how far one step of a running stage has come.
+type Progress struct {
+	Step        Step
+	Done, Total int   // slots for Move and Close; else 0 of 1, then 1 of 1
+	Keys, Bytes int64 // moved so far
+	Latency     int64 // microseconds that probes saw lately; 0 when not measured
+	Text        string
+}
+
+// Goal is the end of a plan: what its fingerprint covers, so that an approval
+// survives a crash in the middle and never covers a new removal.
+type Goal struct {
+	Shards  []Shard                      // sorted by leader
+	Removed []string                     // nodes that leave, sorted
+	Config  map[string]map[string]string // directives to change, by node
+}
+
+// Shard is a leader, its replicas and the slots they serve.
+type Shard struct {
+	Leader   string
+	Replicas []string // sorted
+	Slots    slot.Set
+}
+
+// Make plans from seen to want. Promises, all held by tests: at the goal the
+// plan is empty; following all effects reaches the goal; after any part of a
+// stage's work is done, Rest gives the rest of the same plan; every slot that
+// was served stays served on every prefix; no step removes a node without
+// proof; the same input gives the same plan.
+func Make(want spec.Topology, seen cluster.State) Plan { return Plan{Cluster: want.Name} }
+
+// Rest plans the rest of a change that has begun: as Make, but slots go to
+// their exact targets. The tolerance decides only whether moving starts.
+func Rest(want spec.Topology, seen cluster.State) Plan { return Make(want, seen) }
+
+// First is the first stage: the steps that may run now.
+func (p Plan) First() []Step {
+	n := 0
+	for n < len(p.Steps) && p.Steps[n].Stage == p.Steps[0].Stage {
+		n++
+	}
+	return p.Steps[:n]
+}
+
+// Fingerprint is "sha256:" and 64 hex digits over the goal.
+func (p Plan) Fingerprint() string { return "" }
+
+// Continues reports whether p is what is left of approved: every step, moves
+// counted slot by slot, is one of its steps. Putting back what was borrowed is
+// always part of it; a new removal never is.
+func (p Plan) Continues(approved Plan) bool { return false }
+
+// Effect is the state that s leaves behind when it succeeds, for rehearsing a
+// plan in memory.
+func (s Step) Effect(now cluster.State) cluster.State { return now }

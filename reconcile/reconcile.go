@@ -1,0 +1,25 @@
+// Package reconcile is the line from a topology to a cluster that has it:
+// observe, plan, take one stage, observe again.
+package reconcile
+
+import (
+	"context"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// Cluster is all this package can do to the world.
+type Cluster interface {
+	// Observe asks every member. Silence is in the state, not an error; an
+	// error means that the platform itself could not be asked.
+	Observe(ctx context.Context) (cluster.State, error)
+	// Do carries out one stage planned at the given state. It may be cut off
+	// anywhere; the next Observe shows how far it came.
+	Do(ctx context.Context, seen cluster.State, stage []plan.Step, report func(plan.Progress)) error
+	// Lock makes this run the only actor until unlock is called or the process
+	// dies. While another run acts, holder says who, and nothing is locked.
+	Lock(ctx context.Context) (unlock func(), holder string, err error)
+	// Tidy puts back what Do switched on the servers for its own work.
+	Tidy(ctx context.Context, seen cluster.State) error
+}

@@ -1,0 +1,116 @@
+package slot
+
+import (
+	"fmt"
+	"iter"
+	"math/bits"
+	"strconv"
+	"strings"
+)
+
+// Each yields the slots of the set in ascending order.
+func (s Set) Each() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, w := range s {
+			for ; w != 0; w &= w - 1 {
+				if !yield(i*64 + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Range is a run of neighbouring slots, both ends included.
+type Range struct{ First, Last int }
+
+// Ranges are the runs of the set, ascending.
+func (s Set) Ranges() []Range {
+	var out []Range
+	for n := range s.Each() {
+		if k := len(out) - 1; k >= 0 && out[k].Last == n-1 {
+			out[k].Last = n
+		} else {
+			out = append(out, Range{n, n})
+		}
+	}
+	return out
+}
+
+// String prints the set the way people write it: "0-99,200". The empty set is "".
+func (s Set) String() string {
+	var b strings.Builder
+	for i, r := range s.Ranges() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(r.First))
+		if r.Last > r.First {
+			b.WriteByte('-')
+			b.WriteString(strconv.Itoa(r.Last))
+		}
+	}
+	return b.String()
+}
+
+// MarshalText prints the set as String does.
+func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Set) UnmarshalText(text []byte) error {
+	v, err := Parse(string(text))
+	if err == nil {
+		*s = v
+	}
+	return err
+}
+
+// Parse reads "0-99,200". Blanks around the parts are allowed; an empty text
+// is the empty set. Numbers outside [0, Count), reversed and overlapping
+// ranges are errors.
+func Parse(text string) (Set, error) {
+	var s Set
+	if strings.TrimSpace(text) == "" {
+		return s, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		r, err := parseRange(strings.TrimSpace(part))
+		if err != nil {
+			return Set{}, err
+		}
+		for n := r.First; n <= r.Last; n++ {
+			if s.Has(n) {
+				return Set{}, fmt.Errorf("slot %d is named twice", n)
+			}
+			s.Add(n)
+		}
+	}
+	return s, nil
+}
+
+func parseRange(part string) (Range, error) {
+	first, last, isRange := strings.Cut(part, "-")
+	if !isRange {
+		last = first
+	}
+	r := Range{}
+	var err error
+	if r.First, err = parseNumber(first); err != nil {
+		return Range{}, err
+	}
+	if r.Last, err = parseNumber(last); err != nil {
+		return Range{}, err
+	}
+	if r.First > r.Last {
+		return Range{}, fmt.Errorf("range %q is reversed", part)
+	}
+	return r, nil
+}
+
+func parseNumber(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n >= Count {
+		return 0, fmt.Errorf("%q is not a slot (0-%d)", text, Count-1)
+	}
+	return int(n), nil
+}
