@@ -4,6 +4,7 @@
 package spec
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/slotwright/slotwright/spec/slot"
@@ -33,6 +34,15 @@ type Topology struct {
 
 	File string // where it was written, for messages and for relative paths
 	Line int
+}
+
+// Path is where a file that the topology names is found: names are relative
+// to the topology's own file, or to the working directory when that was stdin.
+func (t Topology) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(t.File), name)
 }
 
 // Spread says how strictly the members of one shard stand in different zones.

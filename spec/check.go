@@ -1,0 +1,257 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// Limits of what a topology may ask for.
+const (
+	// maxNodes is up to where the Redis Cluster specification promises that a
+	// cluster scales; gossip grows with the square of it.
+	maxNodes  = 1000
+	maxWeight = 1000
+
+	defaultTolerance  = 0.02
+	defaultMaxLatency = 20 * time.Millisecond
+)
+
+const (
+	labelRule = "a DNS label: lower-case letters, digits and -, at most 63, beginning and ending with a letter or digit"
+	labelText = `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`
+)
+
+var (
+	label         = regexp.MustCompile(`^` + labelText + `$`)
+	engineVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
+	percent       = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{1,20})?)%$`)
+)
+
+// topology checks what the strict reader let through and gives it its final
+// form. With mistakes the form is worth nothing.
+func (p *page) topology(d *document) Topology {
+	s := &d.Spec
+	t := Topology{
+		Name:       d.Metadata.Name,
+		ZoneSpread: Required,
+		Auth:       p.auth(s),
+		TLS:        p.tls(s),
+		Config:     p.config(s.Config),
+		Migration:  p.migration(s.Migration),
+		Allow:      p.allow(s.Allow),
+		Failback:   s.Failback == nil || *s.Failback,
+		Suspend:    s.Suspend,
+		State:      Present,
+		File:       p.file,
+		Line:       p.lines[""],
+	}
+	p.need("metadata.name", "")
+	p.label("metadata.name", t.Name)
+	p.size(s, &t)
+	p.zones(s, &t)
+	if s.Engine != nil {
+		t.Engine = p.engine(s.Engine)
+	}
+	t.Platform = p.platform(s)
+	p.zoneSpread(s, &t)
+	t.Slots = p.slots(s)
+	if s.State != "" && p.oneOf("spec.state", s.State, string(Present), string(Absent)) {
+		t.State = State(s.State)
+	}
+	return t
+}
+
+// label complains about a name that isn't one. An empty one is somebody else's complaint.
+func (p *page) label(path, name string) {
+	if name != "" && !label.MatchString(name) {
+		p.say(path, fmt.Sprintf("%s: %s is not a name", path, quote(path, name)), labelRule)
+	}
+}
+
+// oneOf complains about a word that isn't one of the words.
+func (p *page) oneOf(path, word string, words ...string) bool {
+	if slices.Contains(words, word) {
+		return true
+	}
+	hint := "one of " + strings.Join(words, ", ")
+	if near := nearest(word, words); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	p.say(path, fmt.Sprintf("%s can't be %s", path, quote(path, word)), hint)
+	return false
+}
+
+// between complains about a number outside of its range.
+func (p *page) between(path string, n, least, most int) bool {
+	if n < least || n > most {
+		p.say(path, fmt.Sprintf("%s is %d, but must be from %d to %d", path, n, least, most), "")
+		return false
+	}
+	return true
+}
+
+// size is masters and replicas: both written, because a default for either
+// would be a guess about how much is to be removed.
+func (p *page) size(s *body, t *Topology) {
+	const masters, replicas = "spec.masters", "spec.replicasPerMaster"
+	p.need(masters, "")
+	p.need(replicas, "write 0 for no replicas")
+	ok := s.Masters != nil && p.between(masters, *s.Masters, 1, maxNodes)
+	if s.ReplicasPerMaster == nil || !p.between(replicas, *s.ReplicasPerMaster, 0, maxNodes-1) || !ok {
+		return
+	}
+	t.Masters, t.ReplicasPerMaster = *s.Masters, *s.ReplicasPerMaster
+	if n := s.seats(); n > maxNodes {
+		p.say(masters, fmt.Sprintf("masters and replicas are %d nodes together, but at most %d can be", n, maxNodes), "")
+	}
+}
+
+// seats is how many nodes the counts ask for; 0 while they aren't both right.
+func (s *body) seats() int {
+	if s.Masters == nil || s.ReplicasPerMaster == nil {
+		return 0
+	}
+	return *s.Masters * (1 + *s.ReplicasPerMaster)
+}
+
+func (p *page) zones(s *body, t *Topology) {
+	const path = "spec.zones"
+	t.Zones = s.Zones
+	if len(s.Zones) > maxNodes {
+		p.say(path, fmt.Sprintf("more than %d zones", maxNodes), "")
+		return
+	}
+	for i, z := range s.Zones {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if p.void[at] {
+			continue
+		}
+		p.label(at, z)
+		if slices.Contains(s.Zones[:i], z) {
+			p.say(at, fmt.Sprintf("zone %s is written twice", quote(at, z)), "")
+		}
+	}
+}
+
+// zoneSpread is Required where nothing else is written, but one host without
+// zones can't be spread over anything.
+func (p *page) zoneSpread(s *body, t *Topology) {
+	switch {
+	case s.ZoneSpread != "" && p.oneOf("spec.zoneSpread", s.ZoneSpread, string(Required), string(Preferred), string(Off)):
+		t.ZoneSpread = Spread(s.ZoneSpread)
+	case t.Platform.Local != nil && len(t.Zones) == 0:
+		t.ZoneSpread = Off
+	}
+}
+
+func (p *page) engine(e *engine) Engine {
+	const path = "spec.engine"
+	p.need(path+".name", "redis or valkey")
+	if e.Name != "" {
+		p.oneOf(path+".name", e.Name, "redis", "valkey")
+	}
+	if e.Version != "" && !engineVersion.MatchString(e.Version) {
+		p.say(path+".version", fmt.Sprintf("%s.version: %s is not a version", path, quote(path, e.Version)), `such as "7.2" or "7.2.4", in quotes`)
+	}
+	return Engine{Name: e.Name, Version: e.Version}
+}
+
+func (p *page) slots(s *body) Slots {
+	out := Slots{Tolerance: defaultTolerance}
+	if s.Slots == nil {
+		return out
+	}
+	if text := s.Slots.Tolerance; text != "" {
+		const path = "spec.slots.tolerance"
+		var ok bool
+		if out.Tolerance, ok = fractionOf(text); !ok {
+			p.say(path, fmt.Sprintf("%s: %s is not a share from 0%% to 100%%", path, quote(path, text)), "such as 2%")
+		}
+	}
+	out.Weights = s.Slots.Weights
+	known := s.zonesNamed()
+	for _, zone := range slices.Sorted(maps.Keys(out.Weights)) {
+		path := "spec.slots.weights." + zone
+		p.between(path, out.Weights[zone], 1, maxWeight)
+		if !slices.Contains(known, zone) {
+			p.say(path, fmt.Sprintf("weight of %s, which is no zone of this topology", quote(path, zone)), "")
+		}
+	}
+	return out
+}
+
+// fractionOf reads "2%" as 0.02.
+func fractionOf(text string) (float64, bool) {
+	parts := percent.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(parts[1], 64)
+	return n / 100, err == nil && n <= 100
+}
+
+// zonesNamed are the zones as written, or those the inventory names.
+func (s *body) zonesNamed() []string {
+	if len(s.Zones) > 0 || s.Platform.Static == nil {
+		return s.Zones
+	}
+	var zones []string
+	for _, n := range s.Platform.Static.Nodes {
+		zones = append(zones, n.Zone)
+	}
+	return zones
+}
+
+func (p *page) migration(m *migration) Migration {
+	const path = "spec.migration.maxLatency"
+	out := Migration{MaxLatency: defaultMaxLatency}
+	if m == nil || m.MaxLatency == "" {
+		return out
+	}
+	d, err := time.ParseDuration(m.MaxLatency)
+	if err != nil || d <= 0 {
+		p.say(path, fmt.Sprintf("%s: %s is not a time above zero", path, quote(path, m.MaxLatency)), "such as 20ms")
+	}
+	out.MaxLatency = d
+	return out
+}
+
+func (p *page) allow(a *allow) Allow {
+	if a == nil {
+		return Allow{}
+	}
+	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete}
+	if a.ShrinkTo != nil {
+		p.between("spec.allow.shrinkTo", *a.ShrinkTo, 1, maxNodes)
+	}
+	const path = "spec.allow.dataLoss"
+	var lost slot.Set
+	for i, text := range a.DataLoss {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if p.void[at] {
+			continue
+		}
+		set, err := slot.Parse(string(text))
+		both := lost.Intersect(set)
+		switch {
+		case err != nil:
+			p.say(at, at+": "+err.Error(), "write [0-5460, 7000]")
+		case set.Empty():
+			p.say(at, at+" is empty", "")
+		case !both.Empty():
+			p.say(at, fmt.Sprintf("%s: slots %s are written twice", at, both), "")
+		}
+		lost = lost.Union(set)
+	}
+	if len(a.DataLoss) > 0 {
+		out.DataLoss = &lost
+	}
+	return out
+}
