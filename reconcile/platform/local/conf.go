@@ -1,0 +1,132 @@
+package local
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// defaults suit a development cluster and may be overridden by the topology:
+// data survives kill -9, a dead master is noticed within seconds, a replica
+// syncs at once.
+var defaults = map[string]string{
+	"appendonly":               "yes",
+	"save":                     "",
+	"cluster-node-timeout":     "5000",
+	"repl-diskless-sync-delay": "0",
+}
+
+// busOffset is the distance from a node's port to its cluster bus (Redis
+// Cluster specification, "Cluster bus").
+const busOffset = 10000
+
+// conf is the text of a node's redis.conf. What slotwright itself relies on
+// comes last, because of two lines for one directive the server takes the
+// second. Passwords are in it: the file is readable by its owner only.
+func (p *Platform) conf(m *marker) (string, error) {
+	var b strings.Builder
+	config := maps.Clone(defaults)
+	maps.Copy(config, p.want.Config)
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		line(&b, name, config[name])
+	}
+	if err := p.login(&b); err != nil {
+		return "", err
+	}
+	if err := p.listen(&b, m.Port); err != nil {
+		return "", err
+	}
+	line(&b, "bind", p.host)
+	line(&b, "cluster-enabled", "yes")
+	line(&b, "cluster-config-file", "nodes.conf")
+	line(&b, "dir", p.home.path(m.Node))
+	line(&b, "pidfile", p.home.path(m.Node, pidFile))
+	line(&b, "logfile", p.home.path(m.Node, logFile))
+	line(&b, "daemonize", "no")
+	// The server would overwrite its arguments, and running knows it by them.
+	line(&b, "set-proc-title", "no")
+	return b.String(), nil
+}
+
+func (p *Platform) login(b *strings.Builder) error {
+	if p.want.Auth == nil {
+		return nil
+	}
+	password, err := p.password()
+	if err != nil {
+		return err
+	}
+	line(b, "masterauth", password)
+	user := p.want.Auth.Username
+	if user == "" || user == "default" {
+		line(b, "requirepass", password)
+		return nil
+	}
+	line(b, "masteruser", user)
+	line(b, "user", user, "on", fmt.Sprintf("#%x", sha256.Sum256([]byte(password))), "~*", "&*", "+@all")
+	// Left on, the default user would let everybody in without a password.
+	line(b, "user", "default", "off")
+	return nil
+}
+
+func (p *Platform) listen(b *strings.Builder, port int) error {
+	if p.want.TLS == nil {
+		line(b, "port", strconv.Itoa(port))
+		return nil
+	}
+	line(b, "port", "0")
+	line(b, "tls-port", strconv.Itoa(port))
+	line(b, "tls-cluster", "yes")
+	line(b, "tls-replication", "yes")
+	for directive, file := range map[string]string{
+		"tls-ca-cert-file": p.want.TLS.CAFile,
+		"tls-cert-file":    p.want.TLS.CertFile,
+		"tls-key-file":     p.want.TLS.KeyFile,
+	} {
+		if file == "" {
+			return fmt.Errorf("a server needs spec.tls.caFile, certFile and keyFile")
+		}
+		path, err := resolved(beside(p.want.File, file))
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		line(b, directive, path)
+	}
+	return nil
+}
+
+// line writes one directive. Every argument is quoted the way the server's own
+// parser (sdssplitargs) reads it back, so no value can start a second line.
+func line(b *strings.Builder, name string, args ...string) {
+	b.WriteString(name)
+	for _, arg := range args {
+		b.WriteByte(' ')
+		b.WriteString(quote(arg))
+	}
+	b.WriteByte('\n')
+}
+
+func quote(arg string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(arg) {
+		switch c := arg[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\x%02x`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
