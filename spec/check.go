@@ -39,18 +39,17 @@ var (
 func (p *page) topology(d *document) Topology {
 	s := &d.Spec
 	t := Topology{
-		Name:       d.Metadata.Name,
-		ZoneSpread: Required,
-		Auth:       p.auth(s),
-		TLS:        p.tls(s),
-		Config:     p.config(s.Config),
-		Migration:  p.migration(s.Migration),
-		Allow:      p.allow(s.Allow),
-		Failback:   s.Failback == nil || *s.Failback,
-		Suspend:    s.Suspend,
-		State:      Present,
-		File:       p.file,
-		Line:       p.lines[""],
+		Name:      d.Metadata.Name,
+		Auth:      p.auth(s),
+		TLS:       p.tls(s),
+		Config:    p.config(s.Config),
+		Migration: p.migration(s.Migration),
+		Allow:     p.allow(s.Allow),
+		Failback:  s.Failback == nil || *s.Failback,
+		Suspend:   s.Suspend,
+		State:     Present,
+		File:      p.file,
+		Line:      p.lines[""],
 	}
 	p.need("metadata.name", "")
 	p.label("metadata.name", t.Name)
@@ -140,15 +139,20 @@ func (p *page) zones(s *body, t *Topology) {
 	}
 }
 
-// zoneSpread is Required where nothing else is written, but one host without
-// zones can't be spread over anything.
 func (p *page) zoneSpread(s *body, t *Topology) {
-	switch {
-	case s.ZoneSpread != "" && p.oneOf("spec.zoneSpread", s.ZoneSpread, string(Required), string(Preferred), string(Off)):
+	t.ZoneSpread = defaultSpread(*t)
+	if s.ZoneSpread != "" && p.oneOf("spec.zoneSpread", s.ZoneSpread, string(Required), string(Preferred), string(Off)) {
 		t.ZoneSpread = Spread(s.ZoneSpread)
-	case t.Platform.Local != nil && len(t.Zones) == 0:
-		t.ZoneSpread = Off
 	}
+}
+
+// defaultSpread is the strict rule, but one host without zones can't be spread
+// over anything.
+func defaultSpread(t Topology) Spread {
+	if t.Platform.Local != nil && len(t.Zones) == 0 {
+		return Off
+	}
+	return Required
 }
 
 func (p *page) engine(e *engine) Engine {
@@ -193,8 +197,8 @@ func fractionOf(text string) (float64, bool) {
 	if parts == nil {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(parts[1], 64)
-	return n / 100, err == nil && n <= 100
+	n, err := strconv.ParseFloat(parts[1]+"e-2", 64) // a division would round twice
+	return n, err == nil && n <= 1
 }
 
 // zonesNamed are the zones as written, or those the inventory names.

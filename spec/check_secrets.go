@@ -10,6 +10,9 @@ var (
 	secretKeyName = regexp.MustCompile(`^[-._A-Za-z0-9]{1,253}$`) // as Kubernetes has it
 )
 
+// defaultUser is who a password without a user name is for (Redis ACL).
+const defaultUser = "default"
+
 const whereSecrets = "exactly one of env, file, secret"
 
 func (p *page) auth(s *body) *Auth {
@@ -17,7 +20,7 @@ func (p *page) auth(s *body) *Auth {
 	if s.Auth == nil {
 		return nil
 	}
-	out := &Auth{Username: "default"}
+	out := &Auth{Username: defaultUser}
 	if s.Auth.Username != "" {
 		out.Username = s.Auth.Username
 	}

@@ -24,6 +24,14 @@ func (s Set) Each() iter.Seq[int] {
 // Range is a run of neighbouring slots, both ends included.
 type Range struct{ First, Last int }
 
+// String prints a range the way people and servers write it: "5" or "0-99".
+func (r Range) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
+}
+
 // Ranges are the runs of the set, ascending.
 func (s Set) Ranges() []Range {
 	var out []Range
@@ -44,11 +52,7 @@ func (s Set) String() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.Itoa(r.First))
-		if r.Last > r.First {
-			b.WriteByte('-')
-			b.WriteString(strconv.Itoa(r.Last))
-		}
+		b.WriteString(r.String())
 	}
 	return b.String()
 }
