@@ -17,6 +17,10 @@ type Place struct {
 	// Exists says that the platform has made it. A static inventory always
 	// says true: it can't know.
 	Exists bool
+	// ID is the node ID an earlier run saw here, "" when there was none. It is
+	// only a hint: it names a silent node that the others know at an address
+	// it no longer has, and the server's own answer always wins.
+	ID string
 }
 
 // Health is what a node's own answer, or its absence, says.
@@ -54,8 +58,12 @@ type Node struct {
 	// that no member of ours is.
 	Member  bool
 	Foreign bool
+	// Alone says that it answers and knows no other node.
+	Alone bool
 	// UnknownAt are the names of answering members that do not know this
-	// member yet, or any more. Empty at rest.
+	// member yet, or any more. Empty at rest. A member that some list and that
+	// knows none of them itself is unknown at all of them: it answers nobody
+	// until it is met again, and whoever lists it must still forget it.
 	UnknownAt []string
 	// Moved says that members know it at an address it no longer has.
 	Moved bool
@@ -82,7 +90,7 @@ type Node struct {
 // Memory is what INFO memory and CONFIG say, in bytes.
 type Memory struct {
 	Used    int64 // used_memory; Unknown when it did not answer
-	Dataset int64 // used_memory_dataset
+	Dataset int64 // used_memory_dataset; Unknown likewise
 	Max     int64 // maxmemory; 0 is no limit
 	System  int64 // total_system_memory; 0 when not told
 	Policy  string

@@ -5,7 +5,7 @@ import "github.com/slotwright/slotwright/spec/slot"
 // View is what one server said of itself and of the others, or why it said
 // nothing.
 type View struct {
-	Place   Place  // a stranger's has only Name and Addr
+	Place   Place  // a stranger's has only Name and Addr, and both are the address
 	Trouble string // why there is no answer; "" when there is one
 	Loading bool   // it answered LOADING: alive, nothing else known
 	Lines   []Line // its CLUSTER NODES; exactly one is Myself
@@ -14,13 +14,19 @@ type View struct {
 
 // Info is what a server says of itself outside CLUSTER NODES.
 type Info struct {
-	Keys   int64 // of every database
-	Linked bool
-	Lag    int64
-	Ready  bool
+	Keys    int64 // of every database; Unknown without a Keyspace section
+	Loading bool  // it is reading its data set from disk
+	Linked  bool  // a replica whose link is up and no sync runs
+	// Offset is how far it has come in the replication stream: a master's own
+	// offset, a replica's place in its master's stream; Unknown when not told.
+	Offset int64
+	Ready  bool // cluster_state:ok
 	Memory Memory
 	Server Server
 	Config map[string]string
+	// Borrowed says that an earlier run left its mark on the server's
+	// configuration; see Node.Borrowed.
+	Borrowed bool
 }
 
 // Line is one line of CLUSTER NODES.
@@ -34,8 +40,19 @@ type Line struct {
 	Master string // ID; "" for a master
 	Epoch  uint64
 	Linked bool // link-state connected
-	Slots  slot.Set
+	// Ranges are the slots it owns, as printed: ascending, none twice. Ranges
+	// and not a set, because a thousand nodes tell a million lines.
+	Ranges []slot.Range
 	Open   []Mark // only in the myself line
+}
+
+// Slots are the slots it owns.
+func (l *Line) Slots() slot.Set {
+	var s slot.Set
+	for _, r := range l.Ranges {
+		s.AddRange(r.First, r.Last)
+	}
+	return s
 }
 
 // Flags are the flags of a CLUSTER NODES line.
@@ -48,4 +65,14 @@ type Mark struct {
 	Slot      int
 	Importing bool
 	Peer      string // node ID
+}
+
+// Myself is the line of the server that gave the lines; nil when none is.
+func Myself(lines []Line) *Line {
+	for i := range lines {
+		if lines[i].Flags.Myself {
+			return &lines[i]
+		}
+	}
+	return nil
 }

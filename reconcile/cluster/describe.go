@@ -1,0 +1,113 @@
+package cluster
+
+import "slices"
+
+// describe fills in what each node says of itself or, where it is silent, what
+// members say.
+func (m *merger) describe() {
+	voters := 0
+	for _, n := range m.main {
+		if len(n.self.Ranges) > 0 {
+			voters++
+		}
+	}
+	for _, n := range m.nodes {
+		switch {
+		case n.view != nil:
+			n.speak()
+		case n.peer != nil:
+			n.Master, n.Epoch = n.peer.role().master, n.peer.epoch
+			if n.Health == Silent && 2*n.peer.fails > voters {
+				n.Health = Failed
+			}
+		}
+		n.Member = n.peer != nil && m.inMain.has(m.index[n.ID])
+	}
+	m.acquaint()
+	for _, n := range m.main {
+		m.findMoved(n)
+	}
+}
+
+// speak takes over a node's own answer.
+func (n *node) speak() {
+	info := &n.view.Info
+	n.Health = Up
+	if info.Loading {
+		n.Health = Loading
+	}
+	n.Alone = n.alone()
+	n.Master, n.Epoch = n.self.Master, n.self.Epoch
+	n.Keys, n.Linked, n.Ready = info.Keys, info.Linked, info.Ready
+	n.Memory, n.Server, n.Config = info.Memory, info.Server, info.Config
+	n.Borrowed = info.Borrowed
+	if info.Loading { // the keyspace is not complete yet
+		n.Keys = Unknown
+	}
+}
+
+// acquaint says at whom each member is unknown.
+func (m *merger) acquaint() {
+	names := make([]string, len(m.main))
+	for i, n := range m.main {
+		names[i] = n.Name
+	}
+	slices.Sort(names)
+	for _, n := range m.nodes {
+		if !n.Member {
+			continue
+		}
+		if n.view != nil && !n.main {
+			n.UnknownAt = names
+			continue
+		}
+		own := m.index[n.ID]
+		for _, other := range m.main {
+			if !other.knows.has(own) {
+				n.UnknownAt = append(n.UnknownAt, other.Name)
+			}
+		}
+		slices.Sort(n.UnknownAt)
+	}
+}
+
+// findMoved looks at how a member's lines name the others. A node that answers
+// at an address other than the one a member knows, and that the member can't
+// reach there, has moved. A member that does reach it knows an address that
+// works: the one dialled from here may be another way to the same server.
+func (m *merger) findMoved(by *node) {
+	for i, k := range by.at {
+		if k < 0 || m.peers[k].self == nil || m.peers[k].self == by {
+			continue
+		}
+		l, n := &by.view.Lines[i], m.peers[k].self
+		lost := l.Flags.PFail || l.Flags.Fail || l.Flags.NoAddr || !l.Linked
+		if !lost || n.Moved {
+			continue
+		}
+		known := n.Addr == "" || n.Addr == joinAddr(l.Host, l.Port) || n.Addr == joinAddr(l.Name, l.Port)
+		n.Moved = !known
+	}
+}
+
+// lag compares each replica's place in the stream with its master's. The two
+// were not asked at the same moment, so a replica may seem to be ahead.
+func (m *merger) lag() {
+	for _, n := range m.nodes {
+		if n.view == nil {
+			continue
+		}
+		if n.Master == "" {
+			n.Lag = 0
+			continue
+		}
+		k, ok := m.index[n.Master]
+		if !ok || m.peers[k].self == nil {
+			continue
+		}
+		mine, its := n.view.Info.Offset, m.peers[k].self.view.Info.Offset
+		if mine >= 0 && its >= 0 {
+			n.Lag = max(its-mine, 0)
+		}
+	}
+}
