@@ -24,7 +24,7 @@ func (d dispute) tell(what *disputed) string {
 	if len(what.by) == 1 {
 		verb = "sees"
 	}
-	return fmt.Sprintf("%s %s %s at %s and not at %s",
+	return fmt.Sprintf("%s %s %s at %s, and by the owners' word at %s",
 		namesText(what.by), verb, slotsText(what.slots), nameOf(d.said), nameOf(d.owner))
 }
 
