@@ -1,5 +1,8 @@
 // Package reconcile is the line from a topology to a cluster that has it:
-// observe, plan, take one stage, observe again.
+// observe, plan, take one stage, observe again. It decides when a plan may run,
+// how long to wait and when to stop; what a plan is, plan decides, and how a
+// step is done, live does. It prints and logs nothing: what a pass learned is a
+// Result, what happens meanwhile are Events, and both are values.
 package reconcile
 
 import (

@@ -1,0 +1,104 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// DefaultPatience is how long a run goes on without progress unless told
+// otherwise.
+const DefaultPatience = 5 * time.Minute
+
+// Options of a run.
+type Options struct {
+	Approval Approval
+	// Patience is how long a run goes on without progress: a plan that got
+	// shorter, or a step that came further. Zero or less is DefaultPatience.
+	Patience time.Duration
+	// Report is told what happens, one event at a time. It may be nil.
+	Report func(Event)
+}
+
+// Once makes one pass: it observes, plans and takes at most one stage, if that
+// is approved. With Nothing approved it changes nothing and takes no lock.
+func Once(ctx context.Context, c Cluster, want spec.Topology, o Options) Result {
+	l := newLine(c, want, o)
+	defer l.free()
+	if l.look(ctx) && len(l.plan.Steps) > 0 && l.may() && l.lock(ctx) && l.look(ctx) &&
+		len(l.plan.Steps) > 0 && l.may() {
+		l.take(ctx)
+		l.settle(ctx)
+	}
+	return l.result()
+}
+
+// Apply walks to the end: it takes stage after stage, observing before each,
+// until nothing is left, only holds that time won't lift are left, nothing
+// moved for Patience, or ctx ends. Whatever the end, servers get back what was
+// switched on them, and the cluster may be reconciled again from where it is.
+func Apply(ctx context.Context, c Cluster, want spec.Topology, o Options) Result {
+	l := newLine(c, want, o)
+	defer l.free()
+	for l.look(ctx) && l.onward(ctx) {
+	}
+	l.settle(ctx)
+	return l.result()
+}
+
+// onward does what the plan at hand allows: the first stage, or waiting. It
+// reports whether to look again.
+func (l *line) onward(ctx context.Context) bool {
+	switch {
+	case l.o.Approval.looks():
+		return false
+	case len(l.plan.Steps) > 0 && l.tried:
+		// The same stage was just taken and is still wanted: the servers may
+		// need a moment, or it failed.
+		l.tried = false
+		return l.pause(ctx)
+	case len(l.plan.Steps) > 0:
+		if !l.may() {
+			return false
+		}
+		if l.unlock == nil {
+			// Another run may have acted between the look and the lock.
+			return l.lock(ctx)
+		}
+		return l.attempt(ctx)
+	case l.waits():
+		l.report(Event{What: Waiting, Plan: l.plan})
+		return l.pause(ctx)
+	}
+	return false
+}
+
+// attempt takes the first stage. A failure is not the end: the next look tells
+// how far the stage came, and what is left of it is tried again.
+func (l *line) attempt(ctx context.Context) bool {
+	err := l.take(ctx)
+	switch {
+	case err == nil:
+		return true
+	case ctx.Err() != nil:
+		l.stopped(ctx)
+		return false
+	case errors.Is(err, errNoProgress):
+		l.tired = true
+		return false
+	}
+	return !l.tooOften(err)
+}
+
+// waits reports whether time can lift one of the holds.
+func (l *line) waits() bool {
+	for _, h := range l.plan.Holds {
+		if h.Why == plan.Wait {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,91 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// advance notes progress.
+func (l *line) advance() { l.last, l.fails, l.pauses = time.Now(), 0, 0 }
+
+// left is what is left of the patience.
+func (l *line) left() time.Duration { return max(0, l.o.Patience-time.Since(l.last)) }
+
+// pause waits longer each time nothing moved, from half a second to ten, and
+// no longer than patience lasts. It reports whether to go on.
+func (l *line) pause(ctx context.Context) bool {
+	const first, longest = 500 * time.Millisecond, 10 * time.Second
+	wait := min(first<<min(l.pauses, 5), longest, l.left())
+	l.pauses++
+	if wait == 0 {
+		l.tired = true
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		l.stopped(ctx)
+		return false
+	case <-time.After(wait):
+		return true
+	}
+}
+
+// alike reports whether two plans leave the same to do, for the same reasons.
+// Texts and estimates may differ: clients write all the time.
+func alike(a, b plan.Plan) bool {
+	if len(a.Steps) != len(b.Steps) || len(a.Holds) != len(b.Holds) {
+		return false
+	}
+	for i, s := range a.Steps {
+		if t := b.Steps[i]; deedOf(s) != deedOf(t) || s.Slots != t.Slots {
+			return false
+		}
+	}
+	for i, h := range a.Holds {
+		if g := b.Holds[i]; h.Code != g.Code || h.Node != g.Node {
+			return false
+		}
+	}
+	return true
+}
+
+// stopped notes that ctx ended the run.
+func (l *line) stopped(ctx context.Context) {
+	l.err = fmt.Errorf("stopped: %w", context.Cause(ctx))
+}
+
+// tries is how many failures in a row, without progress between, end a run.
+const tries = 6
+
+// tooOften counts a failure and reports whether it ends the run.
+func (l *line) tooOften(err error) bool {
+	if l.fails++; l.fails < tries {
+		return false
+	}
+	l.err = err
+	return true
+}
+
+var errNoProgress = errors.New("no progress")
+
+func (l *line) noProgress() plan.Hold {
+	return plan.Hold{
+		Why:  plan.Wait,
+		Code: plan.NoProgress,
+		Text: fmt.Sprintf("nothing changed for %s", l.o.Patience),
+		Lift: "look at the other holds; run again to wait longer, or raise --timeout",
+	}
+}
+
+func busy(holder string) plan.Hold {
+	return plan.Hold{
+		Why:  plan.Wait,
+		Code: plan.Busy,
+		Text: "another run is acting on this cluster: " + holder,
+		Lift: "run again when that one has ended",
+	}
+}
