@@ -1,0 +1,231 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// health says how well a cluster serves, whatever its topology wants.
+type health string
+
+// The healths, best first.
+const (
+	healthy  health = "Healthy"  // every slot is served and nothing is wrong
+	degraded health = "Degraded" // every slot is served, and something is wrong
+	down     health = "Down"     // some slots have no owner that serves them
+	untold   health = "Unknown"  // no member answers
+)
+
+// status is a cluster as status prints it. Its JSON is stable; fields are only
+// ever added.
+type status struct {
+	Cluster     string      `json:"cluster"`
+	Health      health      `json:"health"`
+	InSync      *bool       `json:"inSync"` // null without a topology to compare with
+	SlotsServed int         `json:"slotsServed"`
+	Shards      []shardSeen `json:"shards"`
+	Others      []nodeSeen  `json:"others"` // nodes in no shard: spare, new, or strangers
+	OpenSlots   []openSlot  `json:"openSlots"`
+	Problems    []string    `json:"problems"`
+}
+
+type shardSeen struct {
+	Slots     slot.Set   `json:"slots"`
+	SlotCount int        `json:"slotCount"`
+	Keys      *int64     `json:"keys"` // null when its master did not answer
+	Master    nodeSeen   `json:"master"`
+	Replicas  []nodeSeen `json:"replicas"`
+}
+
+type nodeSeen struct {
+	Name     string `json:"name"`
+	ID       string `json:"id"`
+	Address  string `json:"address"`
+	Zone     string `json:"zone"`
+	State    string `json:"state"`
+	LinkUp   *bool  `json:"linkUp,omitempty"`   // of replicas
+	LagBytes *int64 `json:"lagBytes,omitempty"` // of replicas, where it can be told
+}
+
+type openSlot struct {
+	Slot int    `json:"slot"`
+	At   string `json:"at"`
+	Peer string `json:"peer"`
+	Kind string `json:"kind"` // importing or migrating
+}
+
+// statusOf reads a status from the last look of r. compared says that r's plan
+// was made for a topology.
+func statusOf(r reconcile.Result, compared bool) status {
+	s := status{
+		Cluster: r.Cluster, Health: untold,
+		Shards: []shardSeen{}, Others: []nodeSeen{}, OpenSlots: []openSlot{}, Problems: []string{},
+	}
+	if !r.Observed {
+		s.Problems = append(s.Problems, textOf(r.Err))
+		return s
+	}
+	if compared {
+		in := r.Sync() == reconcile.InSync
+		s.InSync = &in
+	}
+	s.members(&r.Seen)
+	for _, o := range r.Seen.Open {
+		s.OpenSlots = append(s.OpenSlots, openSlot{o.Slot, o.At, o.Peer, direction(o)})
+	}
+	answered := served(&r.Seen)
+	s.SlotsServed = answered.Len()
+	s.Problems = append(s.Problems, problems(&r.Seen)...)
+	s.Health = judge(&r.Seen, s.SlotsServed, len(s.Problems) > 0)
+	return s
+}
+
+// members sorts the nodes into shards, by their first slot, and others.
+func (s *status) members(seen *cluster.State) {
+	for i := range seen.Nodes {
+		n := &seen.Nodes[i]
+		followers := replicasOf(seen, n.ID)
+		switch {
+		case n.Master != "" && seen.ByID(n.Master) != nil:
+		case n.Slots.Empty() && len(followers) == 0:
+			s.Others = append(s.Others, asSeen(n))
+		default:
+			s.Shards = append(s.Shards, asShard(n, followers))
+		}
+	}
+	slices.SortStableFunc(s.Shards, func(a, b shardSeen) int { return first(a.Slots) - first(b.Slots) })
+}
+
+func asShard(master *cluster.Node, replicas []*cluster.Node) shardSeen {
+	out := shardSeen{
+		Slots: master.Slots, SlotCount: master.Slots.Len(), Keys: told(master.Keys),
+		Master: asSeen(master), Replicas: []nodeSeen{},
+	}
+	for _, n := range replicas {
+		out.Replicas = append(out.Replicas, asSeen(n))
+	}
+	return out
+}
+
+func asSeen(n *cluster.Node) nodeSeen {
+	out := nodeSeen{Name: n.Name, ID: n.ID, Address: n.Addr, Zone: n.Zone, State: healthWord(n)}
+	if n.Master != "" {
+		out.LinkUp, out.LagBytes = &n.Linked, told(n.Lag)
+	}
+	return out
+}
+
+func replicasOf(seen *cluster.State, id string) []*cluster.Node {
+	var out []*cluster.Node
+	for i := range seen.Nodes {
+		if id != "" && seen.Nodes[i].Master == id {
+			out = append(out, &seen.Nodes[i])
+		}
+	}
+	return out
+}
+
+// first is the lowest slot of a set; a set without one sorts last.
+func first(s slot.Set) int {
+	for n := range s.Each() {
+		return n
+	}
+	return slot.Count
+}
+
+// told is nil for what nobody could tell.
+func told(n int64) *int64 {
+	if n == cluster.Unknown {
+		return nil
+	}
+	return &n
+}
+
+func direction(o cluster.Open) string {
+	if o.Importing {
+		return "importing"
+	}
+	return "migrating"
+}
+
+// healthWord is a node's health in a word or two.
+func healthWord(n *cluster.Node) string {
+	return [...]string{"up", "loading", "not started", "silent", "failed"}[n.Health]
+}
+
+// served are the slots whose owner answers.
+func served(seen *cluster.State) slot.Set {
+	var out slot.Set
+	for i := range seen.Nodes {
+		if n := &seen.Nodes[i]; n.Health == cluster.Up {
+			out = out.Union(n.Slots)
+		}
+	}
+	return out
+}
+
+// judge is the health. A silent owner may serve others and only not us; one
+// that the other masters call failed serves nobody.
+func judge(seen *cluster.State, served int, wrong bool) health {
+	answers, lost := false, !seen.Formed
+	var failed slot.Set
+	for i := range seen.Nodes {
+		n := &seen.Nodes[i]
+		answers = answers || n.Health == cluster.Up || n.Health == cluster.Loading
+		if n.Health == cluster.Failed || n.Health == cluster.Loading {
+			failed = failed.Union(n.Slots)
+		}
+	}
+	unserved := seen.Unserved()
+	switch {
+	case !answers:
+		return untold
+	case lost || !unserved.Empty() || !failed.Empty():
+		return down
+	case wrong || served < slot.Count:
+		return degraded
+	}
+	return healthy
+}
+
+// problems are what is wrong whatever the topology wants, one sentence each.
+func problems(seen *cluster.State) []string {
+	var out []string
+	if !seen.Formed {
+		out = append(out, "no node is a member of a cluster")
+	} else if lost := seen.Unserved(); !lost.Empty() {
+		out = append(out, fmt.Sprintf("%s without an owner: %s", count(lost.Len(), "slot"), ranges(lost)))
+	}
+	for i := range seen.Nodes {
+		out = append(out, troubles(&seen.Nodes[i])...)
+	}
+	for _, o := range seen.Open {
+		out = append(out, fmt.Sprintf("slot %d is half moved: %s is %s it, the other end is %s", o.Slot, o.At, direction(o), o.Peer))
+	}
+	return append(out, seen.Split...)
+}
+
+func troubles(n *cluster.Node) []string {
+	var out []string
+	switch {
+	case n.Health != cluster.Up:
+		out = append(out, fmt.Sprintf("%s is %s%s", n.Name, healthWord(n), after(": ", n.Trouble)))
+	case n.Foreign:
+		out = append(out, n.Name+" belongs to another cluster")
+	case n.Master != "" && !n.Linked:
+		out = append(out, n.Name+" is a replica and not in sync with its master")
+	case n.Member && !n.Ready:
+		out = append(out, n.Name+" says that the cluster is not ok")
+	}
+	if len(n.UnknownAt) > 0 {
+		out = append(out, fmt.Sprintf("%s is not known by %s", n.Name, listed(n.UnknownAt)))
+	}
+	if n.Moved {
+		out = append(out, n.Name+" is known at an address it no longer has")
+	}
+	return out
+}

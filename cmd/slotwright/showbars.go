@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// barShow draws a bar for the running stage.
+type barShow struct {
+	textShow
+	bars *mpb.Progress
+	bar  *mpb.Bar
+	far  map[string]plan.Progress // by what a step does
+	keys atomic.Int64
+}
+
+func (b *barShow) event(e reconcile.Event) {
+	switch e.What {
+	case reconcile.Began:
+		b.begin(e)
+	case reconcile.Advanced:
+		b.advance(e.Progress)
+	case reconcile.Ended:
+		b.end(e)
+	case reconcile.Waiting:
+		b.wait(e)
+	}
+}
+
+func (b *barShow) begin(e reconcile.Event) {
+	b.clear()
+	b.far = map[string]plan.Progress{}
+	b.keys.Store(0)
+	var total int64
+	for _, s := range e.Stage {
+		total += weight(s)
+	}
+	b.bar = b.container().AddBar(total,
+		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.CountersNoUnit("%d/%d")),
+		mpb.AppendDecorators(decor.Any(b.keysMoved), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8})),
+	)
+}
+
+// weight is a step's share of the bar.
+func weight(s plan.Step) int64 {
+	if s.Kind == plan.Move || s.Kind == plan.Close {
+		return int64(s.Slots.Len())
+	}
+	return 1
+}
+
+func (b *barShow) keysMoved(decor.Statistics) string {
+	if n := b.keys.Load(); n > 0 {
+		return " " + about(n) + " keys "
+	}
+	return ""
+}
+
+func (b *barShow) advance(p plan.Progress) {
+	if b.bar == nil {
+		return
+	}
+	b.far[deed(p.Step)] = p
+	var done, keys int64
+	for _, p := range b.far {
+		keys += p.Keys
+		if p.Total > 0 {
+			done += weight(p.Step) * int64(p.Done) / int64(p.Total)
+		}
+	}
+	b.keys.Store(keys)
+	b.bar.SetCurrent(done)
+}
+
+func (b *barShow) end(e reconcile.Event) {
+	if b.bar == nil {
+		return
+	}
+	if e.Err == nil {
+		b.bar.SetTotal(-1, true)
+	} else {
+		b.clear()
+		fmt.Fprintf(b.container(), "%s: came short, looking again: %s\n", e.Cluster, clean(e.Err.Error()))
+	}
+	b.bar = nil
+}
+
+// wait shows what is waited for in place of a bar.
+func (b *barShow) wait(e reconcile.Event) {
+	if b.bar != nil {
+		return
+	}
+	text := clean(e.Cluster + ": waiting: " + waitingFor(e.Plan))
+	b.bar = b.container().AddSpinner(0, mpb.AppendDecorators(decor.Name(" "+text)), mpb.BarRemoveOnComplete())
+}
+
+// clear takes an unfinished bar away.
+func (b *barShow) clear() {
+	if b.bar != nil {
+		b.bar.Abort(true)
+		b.bar = nil
+	}
+}
+
+func (b *barShow) container() *mpb.Progress {
+	if b.bars == nil {
+		b.bars = mpb.New(mpb.WithOutput(b.err), mpb.WithWidth(48))
+	}
+	return b.bars
+}
+
+func (b *barShow) over() {
+	b.clear()
+	if b.bars != nil {
+		b.bars.Wait()
+		b.bars = nil
+	}
+}

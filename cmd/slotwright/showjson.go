@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile"
+)
+
+// eventShow prints one event per line. The kinds of events are told by
+// slotwright apply --help; fields are only ever added.
+type eventShow struct{ out io.Writer }
+
+type eventJSON struct {
+	FormatVersion int           `json:"formatVersion"`
+	Time          time.Time     `json:"time"`
+	Event         string        `json:"event"`
+	Cluster       string        `json:"cluster,omitempty"`
+	Plan          *planJSON     `json:"plan,omitempty"`
+	Steps         []stepJSON    `json:"steps,omitempty"`
+	Progress      *progressJSON `json:"progress,omitempty"`
+	Holds         []holdJSON    `json:"holds,omitempty"`
+	Result        *resultJSON   `json:"result,omitempty"`
+	Code          *exit         `json:"code,omitempty"`
+	Error         string        `json:"error,omitempty"`
+}
+
+type progressJSON struct {
+	Step    stepJSON `json:"step"`
+	Done    int      `json:"done"`
+	Total   int      `json:"total"`
+	Keys    int64    `json:"keys"`
+	Bytes   int64    `json:"bytes"`
+	Latency int64    `json:"latencyMicros,omitempty"`
+	Text    string   `json:"text,omitempty"`
+}
+
+type resultJSON struct {
+	State      reconcile.Sync `json:"state"`
+	Done       []stepJSON     `json:"done"`
+	Failed     []stepJSON     `json:"failed"`
+	NotStarted []stepJSON     `json:"notStarted"`
+}
+
+func (s *eventShow) plans(all []surveyed) {
+	for _, one := range all {
+		p := jsonOfPlan(one.result)
+		s.print(eventJSON{Event: "plan", Cluster: one.want.Name, Plan: &p})
+	}
+}
+
+func (s *eventShow) event(e reconcile.Event) {
+	out := eventJSON{Event: string(e.What), Cluster: e.Cluster, Error: textOf(e.Err)}
+	switch e.What {
+	case reconcile.Planned:
+		p := jsonOfPlan(reconcile.Result{Cluster: e.Cluster, Plan: e.Plan, Observed: true})
+		out.Event, out.Plan = "plan", &p
+	case reconcile.Began, reconcile.Ended:
+		out.Steps = jsonOfSteps(e.Stage)
+	case reconcile.Advanced:
+		p := e.Progress
+		out.Event = "progress"
+		out.Progress = &progressJSON{jsonOfStep(p.Step), p.Done, p.Total, p.Keys, p.Bytes, p.Latency, p.Text}
+	case reconcile.Waiting:
+		out.Holds = jsonOfHolds(e.Plan.Holds)
+	}
+	s.print(out)
+}
+
+func (s *eventShow) result(r reconcile.Result) {
+	s.print(eventJSON{
+		Event: "result", Cluster: r.Cluster, Error: textOf(r.Err), Holds: jsonOfHolds(r.Plan.Holds),
+		Result: &resultJSON{r.Sync(), jsonOfSteps(r.Done), jsonOfSteps(r.Failed), jsonOfSteps(r.NotStarted())},
+	})
+}
+
+func (s *eventShow) over()       {}
+func (s *eventShow) exit(c exit) { s.print(eventJSON{Event: "exit", Code: &c}) }
+
+func (s *eventShow) print(e eventJSON) {
+	e.FormatVersion, e.Time = formatVersion, time.Now().UTC()
+	enc := json.NewEncoder(s.out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(e) // a reader that went away must not stop a running stage
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// count is "1 slot", "2 slots".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// does is "1 slot moves", "2 slots move".
+func does(n int, noun, verb string) string {
+	if n == 1 {
+		verb += "s"
+	}
+	return count(n, noun) + " " + verb
+}
+
+// about is a number as people say it: 950, 83k, 1.2M. Negative is unknown.
+func about(n int64) string {
+	switch {
+	case n < 0:
+		return "?"
+	case n < 1000:
+		return fmt.Sprint(n)
+	}
+	value, unit := float64(n), ""
+	for _, next := range []string{"k", "M", "G", "T"} {
+		if value < 999.5 {
+			break
+		}
+		value, unit = value/1000, next
+	}
+	if value < 9.95 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + unit
+	}
+	return fmt.Sprintf("%.0f%s", value, unit)
+}
+
+// ranges is a set of slots in at most a few ranges, with its size.
+func ranges(s slot.Set) string {
+	const shown = 4
+	all := s.Ranges()
+	if len(all) <= shown {
+		return s.String()
+	}
+	var first slot.Set
+	for _, r := range all[:shown] {
+		first.AddRange(r.First, r.Last)
+	}
+	return fmt.Sprintf("%s,... in %d ranges", first, len(all))
+}
+
+// clean makes text from servers and files safe for a terminal: one line, and
+// nothing that could steer it.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// paint colours text where colour is wanted. Colour never says anything that
+// the text does not.
+type paint bool
+
+func (p paint) as(code, text string) string {
+	if !p {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+const (
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// paint is on when out is a terminal and NO_COLOR (no-color.org) is not set.
+func (t *tool) paint() paint {
+	no, _ := t.env("NO_COLOR")
+	kind, _ := t.env("TERM")
+	return paint(t.paints && no == "" && kind != "dumb")
+}
