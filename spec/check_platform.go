@@ -30,7 +30,7 @@ func (p *page) platform(s *body) Platform {
 	const path = "spec.platform"
 	var out Platform
 	p.need(path, "one of static, local, kubernetes")
-	if n := p.count(path, "static", "local", "kubernetes"); p.written(path) && n != 1 {
+	if n := p.count(path, "static", "local", "kubernetes"); p.written(path) && !p.void[path] && n != 1 {
 		p.say(path, fmt.Sprintf("%s names %d platforms, but must name one", path, n), "one of static, local, kubernetes")
 	}
 	if s.Platform.Static != nil {
@@ -102,7 +102,7 @@ func (p *page) nodeZones(path string, nodes []staticNode, zones []string) {
 		switch {
 		case n.Zone == "" && (p.written(at) || p.void[item]): // complained about already
 		case n.Zone == "" && (named || len(zones) > 0):
-			p.say(at, fmt.Sprintf("node %s names no zone", quote(at, n.Name)), "all nodes name one, or none does and there is no spec.zones")
+			p.say(at, at+" is missing", "all nodes name one, or none does and there is no spec.zones")
 		case len(zones) > 0 && n.Zone != "" && !slices.Contains(zones, n.Zone):
 			hint := "spec.zones are " + strings.Join(zones[:min(len(zones), 10)], ", ")
 			p.say(at, fmt.Sprintf("%s: %s is not one of spec.zones", at, quote(at, n.Zone)), hint)

@@ -10,7 +10,7 @@ import (
 type page struct {
 	file     string
 	lines    map[string]int  // by path, such as spec.platform.static.nodes[2].zone
-	void     map[string]bool // items of lists that are wrong as a whole
+	void     map[string]bool // the paths of those whose value was wrong as a whole
 	mistakes Mistakes
 }
 
@@ -42,16 +42,16 @@ func (p *page) written(path string) bool {
 	return ok
 }
 
-// need complains about a key that must be written and isn't. One that is there
-// with a wrong value has earned its complaint already.
+// need complains about a key that must be written and isn't. One with a wrong value,
+// or in something wrong, has earned its complaint already.
 func (p *page) need(path, hint string) {
-	if !p.written(path) {
+	if parent := path[:max(0, strings.LastIndexByte(path, '.'))]; !p.written(path) && !p.void[parent] {
 		p.say(path, path+" is missing", hint)
 	}
 }
 
 // private reports whether a value at this path may be a secret, and must not be repeated.
-func private(path string) bool { return path == "spec.auth" || strings.HasPrefix(path, "spec.auth.") }
+func private(path string) bool { return strings.HasPrefix(path, "spec.auth.") }
 
 // quote is how a message repeats a value: never a private one, and never much of it.
 func quote(path, value string) string {

@@ -17,14 +17,24 @@ import (
 
 const (
 	maxDocuments = 1000 // in one file
-	maxMistakes  = 100  // told of one document
+	maxMistakes  = 100  // told of one file
 )
 
-// parse reads one file: its topologies without mistakes, and every mistake.
+// parse reads one file: its topologies without mistakes, and every mistake,
+// though no more than a person can use.
 func parse(src Source) ([]Topology, Mistakes) {
 	if m := unreadable(src); m != nil {
 		return nil, Mistakes{*m}
 	}
+	found, mistakes := parseText(src)
+	if n := len(mistakes) - maxMistakes; n > 0 {
+		mistakes = append(mistakes[:maxMistakes], Mistake{File: src.Name, Line: mistakes[maxMistakes].Line,
+			Text: fmt.Sprintf("%d more mistakes in this file", n)})
+	}
+	return found, mistakes
+}
+
+func parseText(src Source) ([]Topology, Mistakes) {
 	var (
 		found    []Topology
 		mistakes Mistakes
@@ -117,22 +127,11 @@ func readDocument(file string, root *yaml.Node) (Topology, Mistakes) {
 		return Topology{}, p.mistakes
 	}
 	t := p.topology(&d)
-	return t, p.told(d.Metadata.Name)
-}
-
-// told are the mistakes of the document, each with the cluster's name, and no
-// more than a person can use.
-func (p *page) told(cluster string) Mistakes {
-	ms := p.mistakes
-	ms.sort()
-	if len(ms) > maxMistakes {
-		rest := fmt.Sprintf("%d more mistakes in this document", len(ms)-maxMistakes)
-		ms = append(ms[:maxMistakes:maxMistakes], Mistake{File: p.file, Line: ms[maxMistakes].Line, Text: rest})
+	p.mistakes.sort()
+	for i := range p.mistakes {
+		p.mistakes[i].Cluster = d.Metadata.Name
 	}
-	for i := range ms {
-		ms[i].Cluster = cluster
-	}
-	return ms
+	return t, p.mistakes
 }
 
 // ours reports whether a document is a topology. Nothing else is passed over:

@@ -17,8 +17,10 @@ const (
 
 // instead says what to write where people like to write something else.
 var instead = map[string]string{
-	"spec.auth.password":  "a password is never written here; say where it is found: {env: NAME}, {file: PATH} or {secret: {name: S, key: K}}",
-	"spec.platform.local": "write local: {} for all defaults",
+	"spec.auth.password":        "a password is never written here; say where it is found: {env: NAME}, {file: PATH} or {secret: {name: S, key: K}}",
+	"spec.auth.password.secret": "write {name: S, key: K}",
+	"spec.platform.local":       "write local: {} for all defaults",
+	"metadata":                  "write {name: NAME}",
 }
 
 // value checks one value of a file against the Go type it is for, notes where
@@ -102,6 +104,8 @@ func (p *page) mapping(n *yaml.Node, path string, typeOf func(key *yaml.Node) re
 		p.lines[at] = key.Line
 		if v := p.value(value, t, at); v != nil {
 			out.Content = append(out.Content, textNode(key.Value), v)
+		} else {
+			p.void[at] = true
 		}
 	}
 	return out
@@ -138,7 +142,7 @@ func (p *page) list(n *yaml.Node, t reflect.Type, path string) *yaml.Node {
 		return nil
 	}
 	if len(n.Content) == 0 && t.Kind() != reflect.Interface {
-		p.say(path, path+" is empty", "leave the key out if you don't need it")
+		p.say(path, path+" is empty", "write a value, or leave it out")
 		return nil
 	}
 	out := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
@@ -165,7 +169,7 @@ func (p *page) scalar(n *yaml.Node, t reflect.Type, path string) *yaml.Node {
 		return p.textOrNumber(n, path)
 	case t.Kind() == reflect.String:
 		if n.Value == "" {
-			p.say(path, path+" is empty", "leave the key out if you don't need it")
+			p.say(path, path+" is empty", "write a value, or leave it out")
 			return nil
 		}
 		return p.text(n, path)
