@@ -20,6 +20,7 @@ const (
 	Deletion      Code = "Deletion"      // needs allow.delete
 	LostSlots     Code = "LostSlots"     // slots without an owner; needs allow.dataLoss
 	WrongEngine   Code = "WrongEngine"   // INFO says another engine or version
+	Stranger      Code = "Stranger"      // a node that no topology names serves slots
 	StaleApproval Code = "StaleApproval" // the plan is not the approved one
 	Suspended     Code = "Suspended"     // suspend: true
 	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here

@@ -3,11 +3,7 @@
 // What can't be done is part of the plan, as a hold.
 package plan
 
-import (
-	"github.com/slotwright/slotwright/reconcile/cluster"
-	"github.com/slotwright/slotwright/spec"
-	"github.com/slotwright/slotwright/spec/slot"
-)
+import "github.com/slotwright/slotwright/spec/slot"
 
 // Plan is the whole way from what was seen to what is wanted, or as much of it
 // as may be gone now.
@@ -99,17 +95,6 @@ type Shard struct {
 	Slots    slot.Set
 }
 
-// Make plans from seen to want. Promises, all held by tests: at the goal the
-// plan is empty; following all effects reaches the goal; after any part of a
-// stage's work is done, Rest gives the rest of the same plan; every slot that
-// was served stays served on every prefix; no step removes a node without
-// proof; the same input gives the same plan.
-func Make(want spec.Topology, seen cluster.State) Plan { return Plan{Cluster: want.Name} }
-
-// Rest plans the rest of a change that has begun: as Make, but slots go to
-// their exact targets. The tolerance decides only whether moving starts.
-func Rest(want spec.Topology, seen cluster.State) Plan { return Make(want, seen) }
-
 // First is the first stage: the steps that may run now.
 func (p Plan) First() []Step {
 	n := 0
@@ -118,15 +103,3 @@ func (p Plan) First() []Step {
 	}
 	return p.Steps[:n]
 }
-
-// Fingerprint is "sha256:" and 64 hex digits over the goal.
-func (p Plan) Fingerprint() string { return "" }
-
-// Continues reports whether p is what is left of approved: every step, moves
-// counted slot by slot, is one of its steps. Putting back what was borrowed is
-// always part of it; a new removal never is.
-func (p Plan) Continues(approved Plan) bool { return false }
-
-// Effect is the state that s leaves behind when it succeeds, for rehearsing a
-// plan in memory.
-func (s Step) Effect(now cluster.State) cluster.State { return now }

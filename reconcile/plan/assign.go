@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// assign gives slots that nobody owns to the shard they belong to. ADDSLOTS is
+// a claim that wins by its epoch, and the loser drops its keys, so it waits
+// until every member answers and agrees that the slots are nobody's. In a
+// cluster that has or had data it also needs allow.dataLoss.
+func (d *draft) assign() []Step {
+	if d.unserved.Empty() || d.aim.frozen || !d.now.Formed && len(d.now.Nodes) > 1 && d.want.Masters*(d.want.ReplicasPerMaster+1) > 1 {
+		return nil
+	}
+	if !d.now.Formed && !d.creatable() || d.joining() || !d.mayAssign() {
+		return nil
+	}
+	why := "nobody serves them"
+	if d.virgin() {
+		why = "its share of a new cluster"
+	}
+	var out []Step
+	for _, s := range d.aim.shards {
+		if slots := s.slots.Intersect(d.unserved); !slots.Empty() && d.lead[s.master] == itself {
+			out = append(out, Step{Kind: Assign, Node: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: why})
+		}
+	}
+	return out
+}
+
+// joining reports whether a founder has yet to join: slots are given out once,
+// to all at the same time.
+func (d *draft) joining() bool {
+	for _, s := range d.aim.shards {
+		if !d.up(s.master) || d.now.Formed && !d.node(s.master).Member {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *draft) mayAssign() bool {
+	if !d.agreed() || !d.allUp() || len(d.now.Open) > 0 {
+		return false
+	}
+	if d.virgin() {
+		return true
+	}
+	if loss := d.want.Allow.DataLoss; loss != nil && *loss == d.unserved {
+		return true
+	}
+	lost := d.unserved.String()
+	d.hold(Hold{
+		Why: Ask, Code: LostSlots,
+		Text: fmt.Sprintf("nobody serves %s %s: the keys there are lost, unless a node that has them comes back", plural(d.unserved.Len(), "slot"), lost),
+		Lift: fmt.Sprintf("bring the node back, or accept the loss with allow.dataLoss: [%s]", lost),
+	})
+	return false
+}
+
+// virgin reports whether the cluster never held data: every node in it is
+// listed or leaving, answers, and holds no key. An interrupted creation goes on
+// by it.
+func (d *draft) virgin() bool {
+	for i := range d.now.Nodes {
+		n := d.node(i)
+		if (n.Listed || n.Member) && (d.stranger(i) || n.Health != cluster.Up || n.Keys != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Step) assigned(now *cluster.State) {
+	if n := find(now, s.Node); n != nil {
+		n.Slots = n.Slots.Union(s.Slots)
+		n.Member, n.Ready = true, true
+		now.Formed = true
+	}
+}

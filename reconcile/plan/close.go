@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// closeOpen finishes or undoes what a dead run left half-moved: towards the
+// goal's owner where that is one of the ends, else back to the owner. It goes
+// first, because a failover at either end loses the marks that tell of it.
+func (d *draft) closeOpen() []Step {
+	type pair struct{ from, to int }
+	slots := map[pair]*slot.Set{}
+	var order []pair
+	for _, o := range d.now.Open {
+		from, to, ok := d.closing(o.Slot)
+		if !ok {
+			continue
+		}
+		p := pair{from, to}
+		if slots[p] == nil {
+			slots[p] = new(slot.Set)
+			order = append(order, p)
+		}
+		slots[p].Add(o.Slot)
+	}
+	var out []Step
+	for _, p := range order {
+		step := Step{Kind: Close, From: d.name(p.from), To: d.name(p.to), Slots: *slots[p], Shard: d.name(p.to), Keys: cluster.Unknown, Reason: "an interrupted move left it open"}
+		out = append(out, step)
+	}
+	slices.SortFunc(out, func(a, b Step) int { return strings.Compare(a.From+"\x00"+a.To, b.From+"\x00"+b.To) })
+	return out
+}
+
+// closing says who owns the open slot n and who shall.
+func (d *draft) closing(n int) (from, to int, ok bool) {
+	from = d.ownerOf(n)
+	if from == nowhere {
+		return 0, 0, false // assign gives it an owner first
+	}
+	to, ok = from, true
+	goal := d.goalOwner(n)
+	for _, o := range d.now.Open {
+		if o.Slot != n {
+			continue
+		}
+		for _, end := range []string{o.At, o.Peer} {
+			i, known := d.at[end]
+			if !known {
+				continue // forgotten by all: whatever it got is gone with it
+			}
+			if !d.up(i) || !d.up(d.root(i)) {
+				d.holdOpen(i)
+				ok = false
+			}
+			if d.root(i) == goal {
+				to = goal
+			}
+		}
+	}
+	return from, to, ok && d.up(from)
+}
+
+func (d *draft) holdOpen(i int) {
+	d.hold(Hold{
+		Why: Wait, Code: NodeSilent, Node: d.name(i),
+		Text: fmt.Sprintf("slots are half-moved and %s, one end, does not answer; keys may be there alone", d.name(i)),
+		Lift: "it goes on when the node, or the replica that takes over, answers",
+	})
+}
+
+func (d *draft) ownerOf(n int) int {
+	for i := range d.now.Nodes {
+		if d.have[i] > 0 && d.node(i).Slots.Has(n) {
+			return i
+		}
+	}
+	return nowhere
+}
+
+// goalOwner is the node that leads the shard which shall serve slot n.
+func (d *draft) goalOwner(n int) int {
+	for _, s := range d.aim.shards {
+		if s.slots.Has(n) {
+			return s.master
+		}
+	}
+	return nowhere
+}
+
+func (s *Step) closed(now *cluster.State) {
+	from, to, ok := both(now, s.From, s.To)
+	if !ok {
+		return
+	}
+	slots := s.Slots.Intersect(from.Slots)
+	from.Slots = from.Slots.Minus(slots)
+	to.Slots = to.Slots.Union(slots)
+	now.Open = slices.DeleteFunc(slices.Clone(now.Open), func(o cluster.Open) bool { return s.Slots.Has(o.Slot) })
+	if from.Slots == (slot.Set{}) {
+		from.Keys = 0
+	}
+}

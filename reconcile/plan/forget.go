@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// resetFounders blanks live replicas that shall found a shard of their own,
+// where nodes that hold nothing do not suffice. They are met again afterwards.
+func (d *draft) resetFounders() []Step {
+	if d.aim.frozen {
+		return nil
+	}
+	var out []Step
+	gone := map[int]int{}
+	for _, s := range d.aim.shards {
+		if i := s.founderNode(d); i != nowhere && d.mayForget(i) && d.redundant(i, gone) {
+			out = append(out, Step{Kind: Reset, Node: d.name(i), Shard: d.name(d.root(i)), Reason: "it founds a shard of its own"})
+		}
+	}
+	return out
+}
+
+// founderNode is the live replica that shall found s, or nowhere.
+func (s *shard) founderNode(d *draft) int {
+	if s.fresh && d.lead[s.master] != itself && d.have[s.master] == 0 {
+		return s.master
+	}
+	return nowhere
+}
+
+// forgetReplicas removes the replicas that leave, all at once: their masters
+// are up and keep their slots, so nothing is on them alone. The last members
+// of a drained shard go in this class, its master in the next, because a
+// replica can't forget its master.
+func (d *draft) forgetReplicas() []Step {
+	var out []Step
+	gone := map[int]int{}
+	for i := range d.now.Nodes {
+		if d.goes(i) && d.lead[i] != itself && d.mayForget(i) && d.redundant(i, gone) {
+			out = append(out, d.forgetStep(i))
+		}
+	}
+	return out
+}
+
+// forgetMasters removes emptied masters, one at a time: each removal is proven
+// on a view that the one before has left complete.
+func (d *draft) forgetMasters() []Step {
+	for i := range d.now.Nodes {
+		if d.goes(i) && d.lead[i] == itself && len(d.followers[i]) == 0 && d.have[i] == 0 && d.mayForget(i) && d.emptied(i) {
+			return []Step{d.forgetStep(i)}
+		}
+	}
+	return nil
+}
+
+// goes reports whether member i shall leave the cluster: nobody lists it any
+// more, or it is listed and lost its seat.
+func (d *draft) goes(i int) bool {
+	n := d.node(i)
+	return n.Member && !d.aim.frozen && (d.leaving[i] || n.Listed && d.aim.seat[i] == nowhere)
+}
+
+func (d *draft) forgetStep(i int) Step {
+	n := d.node(i)
+	step := Step{Kind: Forget, Node: n.Name, Shard: d.name(d.root(i)), Reason: "it is not listed any more"}
+	if n.Listed {
+		step.Kind, step.Reason = Reset, "it has no seat and becomes a spare"
+	}
+	return step
+}
+
+// mayForget reports whether anything may leave now. FORGET must reach every
+// member that stays, or the one that missed it brings the node back.
+func (d *draft) mayForget(i int) bool {
+	if !d.agreed() || !d.ownersUp() || !d.unserved.Empty() || !d.mayShrink() {
+		return false
+	}
+	for k := range d.now.Nodes {
+		n := d.node(k)
+		if n.Member && k != i && d.aim.seat[k] != nowhere && !d.up(k) {
+			return false
+		}
+	}
+	return true
+}
+
+// redundant is the proof for replica i: its master is up and keeps the slots,
+// or has handed the last one over, and enough synced replicas are left when i
+// and those in gone have left. What has not answered is proven by its master
+// too, but only when the cluster has flagged it failed.
+func (d *draft) redundant(i int, gone map[int]int) bool {
+	m := d.lead[i]
+	if m == orphan {
+		return d.emptied(i)
+	}
+	if !d.up(i) && d.node(i).Health != cluster.Failed {
+		return false
+	}
+	if !d.up(m) || d.shardLed(m) == nil && d.have[m] > 0 {
+		return false
+	}
+	if !d.synced(i) {
+		return true
+	}
+	if left := d.syncedOf(m) - gone[m] - 1; left < d.wanted(m) {
+		d.holdUnsynced(m)
+		return false
+	}
+	gone[m]++
+	return true
+}
+
+func (d *draft) holdUnsynced(m int) {
+	d.hold(Hold{
+		Why: Wait, Code: NotSynced, Node: d.name(m),
+		Text: fmt.Sprintf("too few replicas of %s are in sync to take one away", d.name(m)),
+		Lift: "it goes on when they have caught up",
+	})
+}
+
+// emptied is the proof for a node on its own: it answers itself that it owns
+// no slot and holds no key in any database.
+func (d *draft) emptied(i int) bool {
+	n := d.node(i)
+	if !d.up(i) {
+		return false // problems tells
+	}
+	if n.Keys == 0 && d.have[i] == 0 {
+		return true
+	}
+	d.hold(Hold{
+		Why: Stuck, Code: NotEmpty, Node: n.Name,
+		Text: fmt.Sprintf("%s owns no slot and still holds %s, so it is not removed", n.Name, keysText(n.Keys)),
+		Lift: "look at the keys there; it goes on when they are gone",
+	})
+	return false
+}
+
+func keysText(keys int64) string {
+	if keys < 0 {
+		return "an unknown number of keys"
+	}
+	return plural(int(keys), "key")
+}
+
+func (s *Step) forgotten(now *cluster.State) {
+	n := find(now, s.Node)
+	if n == nil {
+		return
+	}
+	n.Member, n.Master, n.Slots, n.Epoch = false, "", slot.Set{}, 0
+	n.UnknownAt, n.Moved, n.Linked, n.Ready = nil, false, false, false
+	if n.Health == cluster.Up {
+		n.Keys = 0
+	}
+}

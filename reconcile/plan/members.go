@@ -1,0 +1,162 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/slotwright/slotwright/spec"
+)
+
+// chooseMembers is the third choice: who sits in which shard. Staying costs
+// nothing, a re-sync costs, a zone with two members of one shard costs most,
+// or is out of the question. It fails when the seats can't be filled.
+func (d *draft) chooseMembers(shards []*shard) bool {
+	f := d.memberFlow(shards)
+	if !f.fill() {
+		return false
+	}
+	free := d.seatStaying(shards, f)
+	d.seatFree(shards, f, free)
+	return true
+}
+
+// memberFlow prices the seats by (zone, shard). It starts from the members
+// that can stay as they are, which no other flow of that size beats.
+func (d *draft) memberFlow(shards []*shard) *flow {
+	zones, seats := len(d.domains), d.want.ReplicasPerMaster+1
+	f := newFlow(zones, len(shards))
+	for i := range d.now.Nodes {
+		if d.seatable(i) {
+			f.supply[d.domain[i]]++
+		}
+	}
+	stays := make([][]int, zones)
+	for z := range stays {
+		stays[z] = make([]int, len(shards))
+	}
+	for k, s := range shards {
+		f.seats[k] = seats
+		for _, i := range s.stays {
+			stays[d.domain[i]][k]++
+		}
+	}
+	tie := int64(zones*len(shards)*seats + 1)
+	resync := int64(2*len(shards)+2) * tie
+	crowd := resync * int64(len(shards)*seats+1)
+	f.cost = func(z, k, j int) int64 {
+		var c int64
+		lead := d.domain[shards[k].leader]
+		switch {
+		case j == 0 && z == lead:
+			c = -tie
+		case j > 0 && d.want.ZoneSpread == spec.Required:
+			return never
+		case d.want.ZoneSpread != spec.Off:
+			c = crowd * int64(j)
+		}
+		if j >= stays[z][k] {
+			c += resync + int64((z-lead-1+2*zones)%zones)
+		}
+		return c
+	}
+	f.fixed = func(z, k int) int {
+		if shards[k].fresh && z == d.domain[shards[k].master] {
+			return 1
+		}
+		return 0
+	}
+	d.warm(shards, f)
+	return f
+}
+
+// warm puts in the members that stay without a crowded zone, the leader's zone
+// first, and every founder.
+func (d *draft) warm(shards []*shard, f *flow) {
+	for k, s := range shards {
+		lead := d.domain[s.leader]
+		for _, first := range []bool{true, false} {
+			for _, i := range s.stays {
+				z := d.domain[i]
+				if (z == lead) == first && f.x[z][k] == 0 && f.filled[k] < f.seats[k] && f.used[z] < f.supply[z] {
+					f.put(z, k)
+				}
+			}
+		}
+	}
+}
+
+// seatStaying keeps members where the flow keeps their zone, the leader first,
+// and returns by zone the nodes that are left for open seats.
+func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
+	taken := make([]bool, len(d.now.Nodes))
+	for k, s := range shards {
+		s.members = nil
+		left := make(map[int]int)
+		order := slices.Clone(s.stays)
+		slices.SortStableFunc(order, func(a, b int) int { return d.rank(s, a) - d.rank(s, b) })
+		for _, i := range order {
+			z := d.domain[i]
+			if left[z] < f.x[z][k] {
+				left[z]++
+				s.members = append(s.members, i)
+				taken[i] = true
+			}
+		}
+	}
+	free := make([][]int, len(d.domains))
+	for i := range d.now.Nodes {
+		if d.seatable(i) && !taken[i] {
+			free[d.domain[i]] = append(free[d.domain[i]], i)
+		}
+	}
+	return free
+}
+
+// rank orders the members of one zone of s: who leads, who serves, the rest.
+func (d *draft) rank(s *shard, i int) int {
+	switch i {
+	case s.leader:
+		return 0
+	case s.master:
+		return 1
+	}
+	return 2
+}
+
+// seatFree fills the open seats of each zone: which nodes is decided first
+// (those already in the cluster, then by name), who sits where only then, both
+// by name. A done part of the work changes neither.
+func (d *draft) seatFree(shards []*shard, f *flow, free [][]int) {
+	for z := range d.domains {
+		open := 0
+		for k, s := range shards {
+			open += f.x[z][k] - d.inZone(s, z)
+		}
+		nodes := free[z]
+		slices.SortStableFunc(nodes, func(a, b int) int { return outside(d, a) - outside(d, b) })
+		nodes = slices.Clone(nodes[:open])
+		slices.Sort(nodes)
+		for k, s := range shards {
+			for range f.x[z][k] - d.inZone(s, z) {
+				s.members = append(s.members, nodes[0])
+				nodes = nodes[1:]
+			}
+		}
+	}
+}
+
+func (d *draft) inZone(s *shard, z int) int {
+	n := 0
+	for _, i := range s.members {
+		if d.domain[i] == z {
+			n++
+		}
+	}
+	return n
+}
+
+func outside(d *draft, i int) int {
+	if d.node(i).Member {
+		return 0
+	}
+	return 1
+}

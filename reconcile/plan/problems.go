@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// problems are the holds that stand whatever the steps: what is seen and not
+// as wanted, and no step of ours changes.
+func (d *draft) problems() []Hold {
+	var out []Hold
+	for _, text := range d.now.Split {
+		out = append(out, Hold{
+			Why: Wait, Code: ViewsDisagree, Text: text,
+			Lift: "members usually agree within seconds; if not, look at CLUSTER NODES of those named",
+		})
+	}
+	for i := range d.now.Nodes {
+		if h, ok := d.trouble(i); ok {
+			out = append(out, h)
+		}
+	}
+	if h, ok := d.misfit(); ok {
+		out = append(out, h)
+	}
+	return out
+}
+
+// trouble is what is wrong with node i by its own answer, or silence.
+func (d *draft) trouble(i int) (Hold, bool) {
+	n := d.node(i)
+	concerns := n.Listed && (n.Member || !d.aim.frozen && d.aim.seat[i] != nowhere || !d.now.Formed || d.aim.frozen) || n.Member
+	switch {
+	case !concerns:
+		return Hold{}, false
+	case d.silent(i) && !d.stranger(i):
+		return d.silence(i), true
+	case n.Health == cluster.Loading:
+		return Hold{Wait, NodeLoading, n.Name, n.Name + " is loading its data", "it goes on when the node has loaded"}, true
+	case n.Listed && n.Foreign:
+		return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}, true
+	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
+		return Hold{Stuck, NotEmpty, n.Name, fmt.Sprintf("%s is new and holds %s already", n.Name, keysText(n.Keys)), "take it out of the file, or empty the node yourself"}, true
+	case n.Listed && d.wrongEngine(i):
+		return d.engineHold(i), true
+	case d.lagging(i):
+		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
+	}
+	return Hold{}, false
+}
+
+// lagging reports whether replica i sits where it belongs and is not linked.
+func (d *draft) lagging(i int) bool {
+	s := d.shardOf(i)
+	return s != nil && d.lead[i] == s.master && d.up(i) && !d.node(i).Linked
+}
+
+func (d *draft) silence(i int) Hold {
+	n := d.node(i)
+	text := n.Name + " does not answer"
+	if n.Trouble != "" {
+		text += ": " + n.Trouble
+	}
+	h := Hold{Wait, NodeSilent, n.Name, text, "it goes on when the node answers"}
+	if d.leaving[i] {
+		h.Text += "; it is to leave, and silence is no proof that nothing is lost with it"
+		h.Lift = "bring it back, or, when it is gone for good, CLUSTER FORGET it on every node"
+	}
+	return h
+}
+
+func (d *draft) wrongEngine(i int) bool {
+	n, e := d.node(i), d.want.Engine
+	if !d.up(i) || n.Server.Name == "" {
+		return false
+	}
+	fits := e.Version == "" || n.Server.Version == e.Version || strings.HasPrefix(n.Server.Version, e.Version+".")
+	return e.Name != "" && n.Server.Name != e.Name || !fits
+}
+
+func (d *draft) engineHold(i int) Hold {
+	n, e := d.node(i), d.want.Engine
+	return Hold{
+		Stuck, WrongEngine, n.Name,
+		fmt.Sprintf("%s runs %s %s, not %s", n.Name, n.Server.Name, n.Server.Version, strings.TrimSpace(e.Name+" "+e.Version)),
+		"install that engine there, or correct spec.engine",
+	}
+}
+
+// misfit tells why the wanted shape can't be reached.
+func (d *draft) misfit() (Hold, bool) {
+	if !d.aim.frozen {
+		return Hold{}, false
+	}
+	seats := d.want.Masters * (d.want.ReplicasPerMaster + 1)
+	zones, nodes := make([]int, len(d.domains)), 0
+	for i := range d.now.Nodes {
+		if d.seatable(i) {
+			zones[d.domain[i]]++
+			nodes++
+		}
+	}
+	if nodes < seats {
+		return Hold{
+			Stuck, NotEnough, "", fmt.Sprintf("%s (%d masters with %d replicas each) and %s to fill them", plural(seats, "seat"), d.want.Masters, d.want.ReplicasPerMaster, plural(nodes, "node")),
+			"list more nodes, or ask for fewer masters or replicas",
+		}, true
+	}
+	return Hold{
+		Stuck, ZoneRule, "", d.zoneText(zones, seats),
+		"list nodes in more zones, or say zoneSpread: Preferred",
+	}, true
+}
+
+func (d *draft) zoneText(zones []int, seats int) string {
+	filled := 0
+	var each []string
+	for z, n := range zones {
+		filled += min(n, d.want.Masters)
+		if n > 0 {
+			each = append(each, fmt.Sprintf("%s has %d", d.domains[z], n))
+		}
+	}
+	return fmt.Sprintf("%d of %s can be filled with no two members of a shard in one zone: %s", min(filled, seats), plural(seats, "seat"), strings.Join(each, ", "))
+}
+
+// notes are what people should know and nothing waits for.
+func (d *draft) notes() []string {
+	var out, spare []string
+	listed := 0
+	for i := range d.now.Nodes {
+		n := d.node(i)
+		if n.Listed {
+			listed++
+			if !d.aim.frozen && d.aim.seat[i] == nowhere {
+				spare = append(spare, n.Name)
+			}
+		}
+		if d.stranger(i) {
+			out = append(out, n.Name+" is in the cluster and no topology names it: it is left alone")
+		}
+	}
+	if len(spare) > 0 {
+		verb := "stay"
+		if len(spare) == 1 {
+			verb = "stays"
+		}
+		out = append(out, fmt.Sprintf("%d of %d nodes %s spare: %s", len(spare), listed, verb, strings.Join(spare, ", ")))
+	}
+	return append(out, d.stale()...)
+}
+
+// stale names permissions that fit nothing any more.
+func (d *draft) stale() []string {
+	var out []string
+	a := d.want.Allow
+	if a.ShrinkTo != nil && !(d.aim.shrink && *a.ShrinkTo == d.want.Masters) {
+		out = append(out, fmt.Sprintf("allow.shrinkTo: %d permits nothing now and can go", *a.ShrinkTo))
+	}
+	if a.DataLoss != nil && (*a.DataLoss != d.unserved || d.unserved == (slot.Set{})) {
+		out = append(out, fmt.Sprintf("allow.dataLoss: [%s] permits nothing now and can go", a.DataLoss))
+	}
+	if a.Delete != "" && d.want.State != spec.Absent {
+		out = append(out, "allow.delete permits nothing while the state is Present and can go")
+	}
+	return out
+}
