@@ -52,7 +52,7 @@ result (state, done, failed, notStarted, holds, error), exit (code).`,
 	c.Flags().BoolVar(&a.auto, "auto-approve", false, "do not ask; permits nothing that a topology must allow")
 	c.Flags().StringSliceVar(&a.expect, "expect-plan", nil, "apply only a plan with this `FINGERPRINT`; one for each cluster that changes")
 	c.Flags().DurationVar(&a.timeout, "timeout", reconcile.DefaultPatience, "give up after this long without progress")
-	c.Flags().StringVarP(&a.format, "output", "o", "text", "how to print: text, or json (one event per line)")
+	c.Flags().StringVarP(&a.format, "output", "o", "text", "how to print: text or json (one event per line)")
 	return c
 }
 

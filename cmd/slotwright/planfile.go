@@ -1,22 +1,168 @@
 package main
 
 import (
-	"errors"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec"
 )
 
+// planFile is a saved plan. It holds no secret, for a topology has none. It is
+// never carried out as it stands: apply plans anew and runs that plan only if
+// it is the saved one or the rest of it.
+type planFile struct {
+	Kind          string    `json:"kind"`
+	FormatVersion int       `json:"formatVersion"`
+	ToolVersion   string    `json:"toolVersion"`
+	Created       time.Time `json:"created"`
+	Revision      string    `json:"revision"`
+	Clusters      []saved   `json:"clusters"`
+}
+
+// saved is the plan of one cluster in a plan file.
 type saved struct {
-	Fingerprint string
-	plan        plan.Plan
+	Cluster     string      `json:"cluster"`
+	File        string      `json:"file"`     // where the topology was written; its paths are relative to it
+	Topology    string      `json:"topology"` // the document
+	Digest      string      `json:"digest"`   // sha256 of Topology
+	Fingerprint string      `json:"fingerprint"`
+	Steps       []plan.Step `json:"steps"`
+	Goal        plan.Goal   `json:"goal"`
+
+	plan plan.Plan
 }
 
-func savePlans(string, []surveyed, time.Time) error {
-	return errors.New("saving plans is not built yet")
+const (
+	planFileKind = "SlotwrightPlan"
+	maxPlanFile  = 64 << 20 // bytes; a plan for 1000 nodes has less than one
+)
+
+// savePlans writes a plan file that only its owner can read. A file that
+// existed is replaced whole or not at all.
+func savePlans(path string, all []surveyed, now time.Time) error {
+	file := planFile{Kind: planFileKind, FormatVersion: formatVersion, ToolVersion: built().Version, Created: now.UTC()}
+	for _, s := range all {
+		if s.result.Err != nil {
+			return fault{
+				text: fmt.Sprintf("save plan: %s could not be planned, so nothing was saved", s.want.Name),
+				hint: "lift the error, or plan that cluster apart",
+			}
+		}
+		one, err := save(s)
+		if err != nil {
+			return fmt.Errorf("save plan of %s: %w", s.want.Name, err)
+		}
+		file.Clusters = append(file.Clusters, one)
+	}
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	return replace(path, append(text, '\n'))
 }
 
-func isPlanFile(string) bool { return false }
+func save(s surveyed) (saved, error) {
+	doc, err := spec.Format(s.want)
+	if err != nil {
+		return saved{}, err
+	}
+	p := s.result.Plan
+	return saved{
+		Cluster: s.want.Name, File: s.want.File, Topology: string(doc), Digest: digest(string(doc)),
+		Fingerprint: p.Fingerprint(), Steps: p.Steps, Goal: p.Goal,
+	}, nil
+}
 
-func loadPlans(string) ([]spec.Topology, map[string]saved, error) { return nil, nil, nil }
+func digest(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
+
+// replace writes a file with mode 0600 beside path and renames it.
+func replace(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
+	if err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	return nil
+}
+
+// isPlanFile reports whether a file begins like a plan file. Whether it is a
+// good one is found out by loadPlans.
+func isPlanFile(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	head, _ := io.ReadAll(io.LimitReader(f, 256))
+	return bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && bytes.Contains(head, []byte(planFileKind))
+}
+
+// loadPlans reads a plan file. Nothing in it is believed unchecked: topologies
+// are read as any topology is, and every plan must have its fingerprint.
+func loadPlans(path string) ([]spec.Topology, map[string]saved, error) {
+	file, err := readPlanFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("plan file %s: %w", path, err)
+	}
+	var sources []spec.Source
+	plans := map[string]saved{}
+	for _, one := range file.Clusters {
+		one.plan = plan.Plan{Cluster: one.Cluster, Steps: one.Steps, Goal: one.Goal}
+		if digest(one.Topology) != one.Digest || one.plan.Fingerprint() != one.Fingerprint {
+			return nil, nil, fmt.Errorf("plan file %s: the plan of %s was changed after it was saved", path, one.Cluster)
+		}
+		plans[one.Cluster] = one
+		sources = append(sources, spec.Source{Name: one.File, Data: []byte(one.Topology)})
+	}
+	wants, err := spec.Load(sources)
+	if err != nil {
+		return nil, nil, fmt.Errorf("plan file %s: %w", path, err)
+	}
+	return wants, plans, nil
+}
+
+func readPlanFile(path string) (planFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return planFile{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPlanFile+1))
+	if err != nil {
+		return planFile{}, err
+	}
+	if len(text) > maxPlanFile {
+		return planFile{}, fmt.Errorf("it has more than %d MiB", maxPlanFile>>20)
+	}
+	var file planFile
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(&file); {
+	case err != nil:
+		return planFile{}, err
+	case file.Kind != planFileKind || file.FormatVersion != formatVersion:
+		return planFile{}, fmt.Errorf("it is %q of format %d; this version reads %q of format %d",
+			file.Kind, file.FormatVersion, planFileKind, formatVersion)
+	}
+	return file, nil
+}

@@ -43,6 +43,7 @@ healthy and in sync, and exits 3 when that takes longer than --timeout.`,
 	c.Flags().BoolVar(&w.wait, "wait", false, "look until every cluster is healthy and in sync")
 	c.Flags().DurationVar(&w.timeout, "timeout", reconcile.DefaultPatience, "with --wait: give up after this long")
 	w.access.flags(c.Flags())
+	w.access.exclude(c)
 	return c
 }
 
@@ -72,7 +73,8 @@ func (w *watching) run(ctx context.Context, args []string) error {
 // targets are the topologies to look at, or one made up for an address.
 func (w *watching) targets(args []string) (wants []spec.Topology, compared bool, err error) {
 	if len(args) == 1 && isAddress(args[0]) {
-		return []spec.Topology{w.access.topology(args[0])}, false, nil
+		one, err := w.access.topology(args[0])
+		return []spec.Topology{one}, false, err
 	}
 	wants, err = w.load(args)
 	return wants, true, err
