@@ -34,9 +34,18 @@ func deed(s plan.Step) string {
 func cost(s plan.Step) string {
 	text := count(s.Slots.Len(), "slot")
 	if s.Keys != unknown {
-		text += fmt.Sprintf(", about %s keys", about(s.Keys))
+		text += ", about " + keys(s.Keys)
 	}
 	return " (" + text + ")"
+}
+
+// because is why a step is taken, and what it risks.
+func because(s plan.Step) string {
+	if !s.Bare {
+		return s.Reason
+	}
+	risk := fmt.Sprintf("shard %s has no synced replica while this runs", s.Shard)
+	return strings.TrimPrefix(s.Reason+"; "+risk, "; ")
 }
 
 // unknown is a count nobody could tell, see cluster.Unknown.

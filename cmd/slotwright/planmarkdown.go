@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"strings"
+	"unicode"
 )
 
 // plansMarkdown prints plans as a comment on a pull request: the sum and the
@@ -52,10 +53,10 @@ func stepsMarkdown(b *strings.Builder, s surveyed) {
 	b.WriteString("| # | stage | | step | why |\n| --: | --: | --- | --- | --- |\n")
 	for i, step := range steps {
 		fmt.Fprintf(b, "| %d | %d | `%s` | %s | %s |\n",
-			i+1, step.Stage, sign(step.Kind), inert(deed(step)), inert(step.Reason))
+			i+1, step.Stage, sign(step.Kind), inert(deed(step)), inert(because(step)))
 	}
 	fmt.Fprintf(b, "\n</details>\n\nTo apply exactly this plan:\n\n```sh\nslotwright apply --expect-plan %s %s\n```\n",
-		s.result.Plan.Fingerprint(), s.want.File)
+		s.result.Plan.Fingerprint(), quoted(s.want.File))
 }
 
 // inert makes text from servers and files plain in a markdown table: it can't
@@ -63,5 +64,17 @@ func stepsMarkdown(b *strings.Builder, s surveyed) {
 func inert(text string) string {
 	return strings.NewReplacer(
 		"|", "&#124;", "`", "&#96;", "@", "&#64;", "[", "&#91;", "]", "&#93;", "*", "&#42;", "_", "&#95;",
+		"://", ":&#47;&#47;",
 	).Replace(html.EscapeString(clean(text)))
+}
+
+// quoted is one word for a shell.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-", r))
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(clean(word), "'", `'\''`) + "'"
 }

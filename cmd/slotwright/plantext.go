@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -60,19 +61,46 @@ func footer(r reconcile.Result) string {
 
 func stepsText(w io.Writer, p paint, steps []plan.Step) {
 	stage := steps[0].Stage - 1
-	for i, s := range steps {
-		if s.Stage != stage {
+	for n := 0; n < len(steps); {
+		group := together(steps[n:])
+		if s := group[0]; s.Stage != stage {
 			stage = s.Stage
 			fmt.Fprintf(w, "\n  Stage %d\n", stage)
 		}
-		mark := sign(s.Kind)
-		fmt.Fprintf(w, "  %4d. %s %s\n", i+1, p.as(colourOf(mark), mark), clean(deed(s)))
-		if s.Reason != "" {
-			fmt.Fprintf(w, "          %s\n", clean(s.Reason))
+		groupText(w, p, n+1, group)
+		n += len(group)
+	}
+}
+
+// together are the first steps that one line can tell: of one kind, in one
+// stage, for one reason, and about nothing but their nodes.
+func together(steps []plan.Step) []plan.Step {
+	head := steps[0]
+	n := 1
+	switch head.Kind {
+	case plan.Start, plan.Meet, plan.Forget, plan.Reset, plan.Stop, plan.Destroy:
+		for n < len(steps) && steps[n].Kind == head.Kind && steps[n].Stage == head.Stage && because(steps[n]) == because(head) {
+			n++
 		}
-		if s.Bare {
-			fmt.Fprintf(w, "          shard %s has no synced replica while this runs\n", s.Shard)
+	}
+	return steps[:n]
+}
+
+func groupText(w io.Writer, p paint, first int, group []plan.Step) {
+	head := group[0]
+	number, text := fmt.Sprint(first), deed(head)
+	if len(group) > 1 {
+		var names []string
+		for _, s := range group {
+			names = append(names, s.Node)
 		}
+		number = fmt.Sprintf("%d-%d", first, first+len(group)-1)
+		text = fmt.Sprintf("%s %s: %s", head.Kind, count(len(group), "node"), strings.Join(names, ", "))
+	}
+	mark := sign(head.Kind)
+	fmt.Fprintf(w, "  %7s. %s %s\n", number, p.as(colourOf(mark), mark), clean(text))
+	if why := because(head); why != "" {
+		fmt.Fprintf(w, "             %s\n", clean(why))
 	}
 }
 

@@ -17,7 +17,7 @@ type barShow struct {
 	bars *mpb.Progress
 	bar  *mpb.Bar
 	far  map[string]plan.Progress // by what a step does
-	keys atomic.Int64
+	done atomic.Int64             // keys moved in the running stage
 }
 
 func (b *barShow) event(e reconcile.Event) {
@@ -36,7 +36,7 @@ func (b *barShow) event(e reconcile.Event) {
 func (b *barShow) begin(e reconcile.Event) {
 	b.clear()
 	b.far = map[string]plan.Progress{}
-	b.keys.Store(0)
+	b.done.Store(0)
 	var total int64
 	for _, s := range e.Stage {
 		total += weight(s)
@@ -56,8 +56,8 @@ func weight(s plan.Step) int64 {
 }
 
 func (b *barShow) keysMoved(decor.Statistics) string {
-	if n := b.keys.Load(); n > 0 {
-		return " " + about(n) + " keys "
+	if n := b.done.Load(); n > 0 {
+		return " " + keys(n) + " "
 	}
 	return ""
 }
@@ -67,14 +67,14 @@ func (b *barShow) advance(p plan.Progress) {
 		return
 	}
 	b.far[deed(p.Step)] = p
-	var done, keys int64
+	var done, moved int64
 	for _, p := range b.far {
-		keys += p.Keys
+		moved += p.Keys
 		if p.Total > 0 {
 			done += weight(p.Step) * int64(p.Done) / int64(p.Total)
 		}
 	}
-	b.keys.Store(keys)
+	b.done.Store(moved)
 	b.bar.SetCurrent(done)
 }
 

@@ -66,7 +66,7 @@ func (l *lineShow) line(cluster, format string, args ...any) {
 func far(p plan.Progress) string {
 	text := p.Text
 	if p.Total > 1 {
-		text = fmt.Sprintf("%d of %d slots, %s keys", p.Done, p.Total, about(p.Keys)) + after(", ", p.Text)
+		text = fmt.Sprintf("%d of %d slots, %s", p.Done, p.Total, keys(p.Keys)) + after(", ", p.Text)
 	}
 	if text == "" {
 		text = "running"

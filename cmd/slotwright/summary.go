@@ -12,11 +12,14 @@ import (
 // a long plan must not hide a removal.
 type summary struct {
 	Start     []string `json:"start"`
+	Join      int      `json:"join"`
+	Assign    int      `json:"assign"` // slots that nobody owned
 	Stop      []string `json:"stop"`
 	MoveSlots int      `json:"moveSlots"`
 	MoveKeys  int64    `json:"moveKeys"` // about how many; -1 when it can't be told
 	Promote   int      `json:"promote"`
 	Follow    int      `json:"follow"`
+	Configure int      `json:"configure"`
 	Restart   int      `json:"restart"`
 	Removed   []string `json:"removed"`   // nodes that leave the cluster
 	Destroyed []string `json:"destroyed"` // nodes whose data is removed for good
@@ -28,6 +31,12 @@ func sum(p plan.Plan) summary {
 		switch step.Kind {
 		case plan.Start:
 			s.Start = append(s.Start, step.Node)
+		case plan.Meet:
+			s.Join++
+		case plan.Assign:
+			s.Assign += step.Slots.Len()
+		case plan.Configure:
+			s.Configure++
 		case plan.Move:
 			s.MoveSlots += step.Slots.Len()
 			s.MoveKeys = plus(s.MoveKeys, step.Keys)
@@ -64,7 +73,7 @@ func plus(a, b int64) int64 {
 func (s summary) String() string {
 	slots := does(s.MoveSlots, "slot", "move")
 	if s.MoveSlots > 0 && s.MoveKeys != unknown {
-		slots += fmt.Sprintf(" (about %s keys)", about(s.MoveKeys))
+		slots += fmt.Sprintf(" (about %s)", keys(s.MoveKeys))
 	}
 	parts := []string{
 		does(len(s.Start), "node", "start"),
@@ -72,8 +81,18 @@ func (s summary) String() string {
 		does(s.Follow, "replica", "sync"),
 		count(s.Promote, "promotion"),
 	}
-	if s.Restart > 0 {
-		parts = append(parts, count(s.Restart, "restart"))
+	for _, rare := range []struct {
+		n    int
+		text string
+	}{
+		{s.Join, does(s.Join, "node", "join")},
+		{s.Assign, does(s.Assign, "slot", "get") + " an owner"},
+		{s.Configure, does(s.Configure, "node", "get") + " directives"},
+		{s.Restart, count(s.Restart, "restart")},
+	} {
+		if rare.n > 0 {
+			parts = append(parts, rare.text)
+		}
 	}
 	text := "Plan: " + strings.Join(parts, ", ") + "."
 	if len(s.Removed) > 0 {

@@ -45,6 +45,14 @@ func about(n int64) string {
 	return fmt.Sprintf("%.0f%s", value, unit)
 }
 
+// keys is "1 key", "83k keys".
+func keys(n int64) string {
+	if n == 1 {
+		return "1 key"
+	}
+	return about(n) + " keys"
+}
+
 // ranges is a set of slots in at most a few ranges, with its size.
 func ranges(s slot.Set) string {
 	const shown = 4
