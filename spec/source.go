@@ -138,6 +138,9 @@ func (r *reading) file(path string) {
 // keep reads one byte more than a file may have, so that Load sees that there
 // was more without memory for all of it.
 func (r *reading) keep(name string, from io.Reader) {
+	if r.bytes > maxAllBytes {
+		return // said already
+	}
 	data, err := io.ReadAll(io.LimitReader(from, maxFileBytes+1))
 	if err != nil {
 		r.fail(name, reason(err), "")
