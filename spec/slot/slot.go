@@ -24,10 +24,22 @@ func All() Set {
 func (s *Set) Add(n int) { s[n/64] |= 1 << (n % 64) }
 
 // AddRange puts the slots from first to last, both included, into the set.
+// Both must be in [0, Count); none are added when first is after last.
 func (s *Set) AddRange(first, last int) {
-	for n := first; n <= last; n++ {
-		s.Add(n)
+	if first > last {
+		return
 	}
+	low, high := first/64, last/64
+	fromFirst, toLast := ^uint64(0)<<(first%64), ^uint64(0)>>(63-last%64)
+	if low == high {
+		s[low] |= fromFirst & toLast
+		return
+	}
+	s[low] |= fromFirst
+	for i := low + 1; i < high; i++ {
+		s[i] = ^uint64(0)
+	}
+	s[high] |= toLast
 }
 
 // Remove takes slot n out of the set.

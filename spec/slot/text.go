@@ -35,14 +35,25 @@ func (r Range) String() string {
 // Ranges are the runs of the set, ascending.
 func (s Set) Ranges() []Range {
 	var out []Range
-	for n := range s.Each() {
-		if k := len(out) - 1; k >= 0 && out[k].Last == n-1 {
-			out[k].Last = n
-		} else {
-			out = append(out, Range{n, n})
-		}
+	for first := s.next(0, 0); first < Count; {
+		end := s.next(first, ^uint64(0))
+		out = append(out, Range{first, end - 1})
+		first = s.next(end, 0)
 	}
 	return out
+}
+
+// next is the first slot from n on that is in the set, or, with all bits
+// flipped, that isn't; Count if there is none.
+func (s *Set) next(n int, flip uint64) int {
+	mask := ^uint64(0) << (n % 64)
+	for i := n / 64; i < len(s); i++ {
+		if w := (s[i] ^ flip) & mask; w != 0 {
+			return i*64 + bits.TrailingZeros64(w)
+		}
+		mask = ^uint64(0)
+	}
+	return Count
 }
 
 // String prints the set the way people write it: "0-99,200". The empty set is "".
@@ -70,8 +81,8 @@ func (s *Set) UnmarshalText(text []byte) error {
 }
 
 // Parse reads "0-99,200". Blanks around the parts are allowed; an empty text
-// is the empty set. Numbers outside [0, Count), reversed and overlapping
-// ranges are errors.
+// is the empty set. Numbers outside [0, Count) or with leading zeros, reversed and
+// overlapping ranges are errors.
 func Parse(text string) (Set, error) {
 	var s Set
 	if strings.TrimSpace(text) == "" {
@@ -82,12 +93,10 @@ func Parse(text string) (Set, error) {
 		if err != nil {
 			return Set{}, err
 		}
-		for n := r.First; n <= r.Last; n++ {
-			if s.Has(n) {
-				return Set{}, fmt.Errorf("slot %d is named twice", n)
-			}
-			s.Add(n)
+		if n := s.next(r.First, 0); n <= r.Last {
+			return Set{}, fmt.Errorf("slot %d is named twice", n)
 		}
+		s.AddRange(r.First, r.Last)
 	}
 	return s, nil
 }
@@ -113,7 +122,7 @@ func parseRange(part string) (Range, error) {
 
 func parseNumber(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n >= Count {
+	if err != nil || n >= Count || len(text) > 1 && text[0] == '0' {
 		return 0, fmt.Errorf("%q is not a slot (0-%d)", text, Count-1)
 	}
 	return int(n), nil
