@@ -1,0 +1,7 @@
+//go:build !linux
+
+package livetest
+
+import "syscall"
+
+var dieWithParent *syscall.SysProcAttr
