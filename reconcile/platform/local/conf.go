@@ -90,7 +90,7 @@ func (p *Platform) listen(b *strings.Builder, port int) error {
 		if file == "" {
 			return fmt.Errorf("a server needs spec.tls.caFile, certFile and keyFile")
 		}
-		path, err := resolved(beside(p.want.File, file))
+		path, err := resolved(p.want.Path(file))
 		if err != nil {
 			return err
 		}

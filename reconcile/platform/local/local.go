@@ -96,15 +96,7 @@ func directory(t spec.Topology) (string, error) {
 		}
 		dir = filepath.Join(state, "local", t.Name)
 	}
-	return resolved(beside(t.File, dir))
-}
-
-// beside reads a path that is written in a file.
-func beside(file, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(file), path)
+	return resolved(t.Path(dir))
 }
 
 // resolved is an absolute path without links, as far as it exists.

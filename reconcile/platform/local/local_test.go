@@ -278,7 +278,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 			want := topology(t, 1, 23060)
 			if c.change(&want); want.TLS != nil {
 				for _, file := range []string{"ca.crt", "no.crt", "go.mod"} {
-					must(t, os.WriteFile(beside(want.File, file), nil, 0o600))
+					must(t, os.WriteFile(want.Path(file), nil, 0o600))
 				}
 			}
 			err := platform(t, want).Start(context.Background(), []string{c.node})

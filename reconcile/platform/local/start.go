@@ -155,7 +155,7 @@ func (p *Platform) server() (string, error) {
 	candidates := []string{"redis-server", "valkey-server"}
 	switch {
 	case strings.ContainsRune(written, filepath.Separator):
-		candidates = []string{beside(p.want.File, written)}
+		candidates = []string{p.want.Path(written)}
 	case written != "":
 		candidates = []string{written}
 	case p.want.Engine.Name != "":
