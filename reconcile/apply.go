@@ -19,6 +19,10 @@ type Options struct {
 	// Patience is how long a run goes on without progress: a plan that got
 	// shorter, or a step that came further. Zero or less is DefaultPatience.
 	Patience time.Duration
+	// Quiet is how long everything must have been the same before a run that
+	// nobody watches begins with bringing masters back to where they were
+	// before a failover. Zero is not to wait: a person approved it.
+	Quiet time.Duration
 	// Report is told what happens, one event at a time. It may be nil.
 	Report func(Event)
 }
@@ -59,6 +63,8 @@ func (l *line) onward(ctx context.Context) bool {
 		// The same stage was just taken and is still wanted: the servers may
 		// need a moment, or it failed.
 		l.tried = false
+		return l.pause(ctx)
+	case l.tooFresh():
 		return l.pause(ctx)
 	case len(l.plan.Steps) > 0:
 		if !l.may() {

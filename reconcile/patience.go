@@ -34,6 +34,22 @@ func (l *line) pause(ctx context.Context) bool {
 	}
 }
 
+// tooFresh reports whether the run would begin with bringing masters back, and
+// the members have not been quiet for long enough: one that restarts again and
+// again must not take its slots back each time.
+func (l *line) tooFresh() bool {
+	if len(l.deeds) > 0 || len(l.plan.Steps) == 0 || time.Since(l.last) >= l.o.Quiet {
+		return false
+	}
+	for _, s := range l.plan.First() {
+		from := l.seen.Node(s.From)
+		if s.Kind != plan.Promote || from == nil || !from.Listed {
+			return false
+		}
+	}
+	return true
+}
+
 // alike reports whether two plans leave the same to do, for the same reasons.
 // Texts and estimates may differ: clients write all the time.
 func alike(a, b plan.Plan) bool {

@@ -47,8 +47,6 @@ func (t *tool) look(ctx context.Context, want spec.Topology) surveyed {
 // free ends what connect began.
 func free(all []surveyed) {
 	for _, s := range all {
-		if c, ok := s.cluster.(interface{ Close() error }); ok {
-			_ = c.Close() // nothing is written on the way out
-		}
+		reconcile.Close(s.cluster)
 	}
 }
