@@ -2,7 +2,8 @@ package live
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -25,12 +26,35 @@ type mover struct {
 	report func(plan.Progress)
 }
 
-// move carries out the Move steps of one stage, pairs in parallel.
+// move carries out the Move steps of one stage.
 func (m *mover) move(ctx context.Context, steps []plan.Step) error {
-	return errors.New("moving slots is not built yet")
+	p := m.gather()
+	defer p.letGo()
+	for _, s := range steps {
+		if err := p.walk(ctx, s); err != nil {
+			return fmt.Errorf("move %s to %s: %w", s.From, s.To, err)
+		}
+	}
+	return nil
 }
 
-// close brings the half-moved slots of one Close step to their owner.
-func (m *mover) close(ctx context.Context, step plan.Step) error {
-	return errors.New("closing slots is not built yet")
+// walk moves the slots of one step, ascending, a few open at a time.
+func (p *party) walk(ctx context.Context, s plan.Step) error {
+	const opened = 16
+	w, err := p.pair(ctx, s.From, s.To)
+	if err != nil {
+		return err
+	}
+	done, total := 0, s.Slots.Len()
+	for slots := range slices.Chunk(slices.Collect(s.Slots.Each()), opened) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.carry(ctx, slots); err != nil {
+			return err
+		}
+		done += len(slots)
+		p.report(plan.Progress{Step: s, Done: done, Total: total})
+	}
+	return nil
 }

@@ -1,0 +1,151 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// closing is one Close step being carried out.
+type closing struct {
+	*party
+	from, to string
+	holders  map[int][]string // masters other than from that hold keys of a slot
+}
+
+// close brings the half-moved slots of one Close step to their owner: To, or
+// back to From when both are the same.
+//
+// Where the keys are is counted at every master, not read from the marks: a
+// failover loses marks on either side, and those that are left may name nodes
+// that are replicas by now, or gone.
+func (m *mover) close(ctx context.Context, step plan.Step) error {
+	c := closing{party: m.gather(), from: step.From, to: step.To, holders: map[int][]string{}}
+	defer c.letGo()
+	slots := slices.Collect(step.Slots.Each())
+	if err := c.search(ctx, slots); err != nil {
+		return fmt.Errorf("close slots %s: %w", step.Slots, err)
+	}
+	for i, s := range slots {
+		if err := c.one(ctx, s); err != nil {
+			return fmt.Errorf("close slot %d: %w", s, err)
+		}
+		m.report(plan.Progress{Step: step, Done: i + 1, Total: len(slots)})
+	}
+	return nil
+}
+
+// search counts the keys of the slots at every master but the owner. One that
+// was seen as a member and can't be asked may hold some: nothing is closed
+// then. One that a majority has declared failed is given up.
+func (c *closing) search(ctx context.Context, slots []int) error {
+	if _, err := c.reach(ctx, c.from); err != nil {
+		return err
+	}
+	for i := range c.seen.Nodes {
+		n := &c.seen.Nodes[i]
+		if n.Name == c.from || n.Master != "" || !n.Member || n.Health == cluster.Failed {
+			continue
+		}
+		e, err := c.reach(ctx, n.Name)
+		if err != nil {
+			return fmt.Errorf("%s may hold keys of them: %w", n.Name, err)
+		}
+		counts, err := e.count(ctx, slots)
+		if err != nil {
+			return err
+		}
+		for i, s := range slots {
+			if counts[i] > 0 {
+				c.holders[s] = append(c.holders[s], n.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// one closes one slot.
+func (c *closing) one(ctx context.Context, s int) error {
+	for _, name := range c.holders[s] {
+		if c.to != c.from && name != c.to || len(c.holders[s]) > 1 {
+			return fmt.Errorf("%s owns it and %v hold keys of it: more than one move was begun here", c.from, c.holders[s])
+		}
+	}
+	if c.to != c.from {
+		if err := c.carry(ctx, c.from, c.to, s); err != nil {
+			return err
+		}
+		return c.wipe(ctx, s, c.to)
+	}
+	// Back to the owner. Keys that have left can't be sent back as they are:
+	// an owner that still says ASK refuses them, and one that does not would
+	// tell clients meanwhile that they don't exist. So the slot goes all the
+	// way, and then all the way back, and every key can be found all the time.
+	for _, name := range c.holders[s] {
+		if err := c.carry(ctx, c.from, name, s); err != nil {
+			return err
+		}
+		if err := c.carry(ctx, name, c.from, s); err != nil {
+			return err
+		}
+	}
+	return c.wipe(ctx, s, c.from)
+}
+
+func (c *closing) carry(ctx context.Context, from, to string, s int) error {
+	w, err := c.pair(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	return w.carry(ctx, []int{s})
+}
+
+// wipe takes every mark of a slot away, the owner's last: until then clients
+// are sent on for keys the owner does not have, and find nobody there who
+// would take a new one. A node that got a key before its mark was gone is
+// found by the second count, and the next run brings the key home.
+func (c *closing) wipe(ctx context.Context, s int, owner string) error {
+	for _, name := range append(c.marked(s, owner), owner) {
+		e, err := c.reach(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := e.setSlots(ctx, []int{s}, "STABLE")[0]; err != nil {
+			return err
+		}
+		if name == owner {
+			continue
+		}
+		n, err := e.count(ctx, []int{s})
+		if err != nil {
+			return err
+		}
+		if n[0] > 0 {
+			return fmt.Errorf("%s got %d keys while it was closing; the next run brings them to %s", name, n[0], owner)
+		}
+	}
+	return nil
+}
+
+// marked are the masters other than the owner that show a mark of the slot, as
+// the cluster was seen. The mark of a replica (Valkey copies them) is taken
+// away at its master. A node that does not answer keeps its mark.
+func (c *closing) marked(s int, owner string) []string {
+	var out []string
+	for _, o := range c.seen.Open {
+		n := c.seen.Node(o.At)
+		if o.Slot != s || n == nil {
+			continue
+		}
+		if n.Master != "" {
+			n = c.seen.ByID(n.Master)
+		}
+		if n != nil && n.Name != owner && !slices.Contains(out, n.Name) {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}

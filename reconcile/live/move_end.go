@@ -1,0 +1,134 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// patience bounds the commands that cost a server next to nothing.
+const patience = 5 * time.Second
+
+// end is a master that takes part in a move, with a connection of its own.
+type end struct {
+	name string
+	id   string
+	conn Conn
+	dbs  int // databases that may hold keys; 1 before Valkey 9
+}
+
+// party are the masters of one call of move or close, reached as they are
+// needed and let go together.
+type party struct {
+	*mover
+	ends map[string]*end
+}
+
+func (m *mover) gather() *party { return &party{mover: m, ends: map[string]*end{}} }
+
+// reach connects to a node and proves that it still is who was seen, and a
+// master now: a mark set on a replica is refused, and one set on a stranger
+// that took over the address would open somebody else's slot.
+func (p *party) reach(ctx context.Context, name string) (*end, error) {
+	if e := p.ends[name]; e != nil {
+		return e, nil
+	}
+	n := p.seen.Node(name)
+	if n == nil || n.Addr == "" || n.ID == "" {
+		return nil, fmt.Errorf("%s was not seen as a node with an address", name)
+	}
+	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), dbs: max(1, n.Server.Databases)}
+	p.ends[name] = e
+	self, _, err := e.view(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case self.ID != n.ID:
+		return nil, fmt.Errorf("%s at %s is another node now (%.8s, not %.8s)", name, n.Addr, self.ID, n.ID)
+	case !self.Flags.Master:
+		return nil, fmt.Errorf("%s is a replica now; slots move between masters only", name)
+	}
+	return e, nil
+}
+
+func (p *party) letGo() {
+	for _, e := range p.ends {
+		_ = e.conn.Close()
+	}
+}
+
+// begun is a context for a command that, once sent, is waited for: it ends
+// after d and not with ctx, for a server finishes what it has begun.
+func begun(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
+}
+
+// ask sends one command and waits for the reply.
+func (e *end) ask(ctx context.Context, args ...any) (any, error) {
+	ctx, cancel := begun(ctx, patience)
+	defer cancel()
+	v, err := e.conn.Do(ctx, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.name, err)
+	}
+	return v, nil
+}
+
+// pipe sends the commands in one go, in the given database. It leaves the
+// connection in database 0, for it may be one of a pool.
+func (e *end) pipe(ctx context.Context, db int, wait time.Duration, cmds [][]any) []Reply {
+	if len(cmds) == 0 {
+		return nil
+	}
+	ctx, cancel := begun(ctx, wait)
+	defer cancel()
+	if db == 0 {
+		return e.conn.Pipe(ctx, cmds)
+	}
+	wrapped := append([][]any{{"SELECT", db}}, cmds...)
+	replies := e.conn.Pipe(ctx, append(wrapped, []any{"SELECT", 0}))
+	if err := replies[0].Err; err != nil { // the commands ran in another database: no answer is worth anything
+		for i := range replies {
+			replies[i] = Reply{Err: fmt.Errorf("select database %d: %w", db, err)}
+		}
+	}
+	return replies[1 : 1+len(cmds)]
+}
+
+// view is the node's own CLUSTER NODES: its own line, and all.
+func (e *end) view(ctx context.Context) (self cluster.Line, all []cluster.Line, err error) {
+	v, err := e.ask(ctx, "CLUSTER", "NODES")
+	if err != nil {
+		return self, nil, err
+	}
+	text, _ := v.(string)
+	if all, err = cluster.ParseNodes(text); err != nil {
+		return self, nil, fmt.Errorf("%s: cluster nodes: %w", e.name, err)
+	}
+	for _, line := range all {
+		if line.Flags.Myself {
+			self = line
+		}
+	}
+	return self, all, nil
+}
+
+// refused says whether a server refused with a reply that has text in it.
+func refused(err error, text string) bool {
+	var s ServerError
+	return errors.As(err, &s) && strings.Contains(string(s), text)
+}
+
+// pause waits for d, or less when ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

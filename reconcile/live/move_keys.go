@@ -1,0 +1,164 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// strikes bounds how often in a row the keys of an open slot are tried again
+// when nobody can tell whether they moved.
+const strikes = 5
+
+// batch are keys of one slot that one MIGRATE takes: in cluster mode all keys
+// of a command must be of one slot.
+type batch struct {
+	slot int
+	keys []string
+}
+
+// empty moves the keys of open slots that the source holds in one database,
+// until it holds none.
+//
+// What is left is listed anew after every unknown answer (IOERR, a timeout, a
+// broken connection): the key may be at either end or at both. One that is at
+// both answers BUSYKEY and is compared.
+func (w *pair) empty(ctx context.Context, db int, slots []int) error {
+	missed := 0
+	for len(slots) > 0 {
+		todo, err := w.list(ctx, db, slots)
+		if err != nil {
+			return err
+		}
+		slots = slots[:0:0]
+		for _, b := range todo {
+			slots = append(slots, b.slot)
+		}
+		unknown, err := w.send(ctx, db, todo)
+		if err != nil {
+			return err
+		}
+		if unknown == nil {
+			missed = 0
+			continue
+		}
+		if missed++; missed > strikes {
+			return fmt.Errorf("keys of %s do not reach %s: %w", w.from.name, w.to.name, unknown)
+		}
+		if err := pause(ctx, time.Duration(missed)*200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list asks which keys the source holds of each slot, at most listed of each,
+// and leaves out the slots that hold none.
+func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
+	const listed = 500
+	cmds := make([][]any, len(slots))
+	for i, s := range slots {
+		cmds[i] = []any{"CLUSTER", "GETKEYSINSLOT", s, listed}
+	}
+	var out []batch
+	for i, r := range w.from.pipe(ctx, db, patience, cmds) {
+		found, ok := r.Value.([]any)
+		if r.Err != nil || !ok {
+			return nil, fmt.Errorf("list slot %d at %s: %w", slots[i], w.from.name, orGarbage(r))
+		}
+		b := batch{slot: slots[i]}
+		for _, k := range found {
+			key, ok := k.(string)
+			if !ok {
+				return nil, fmt.Errorf("list slot %d at %s: a key of type %T", slots[i], w.from.name, k)
+			}
+			b.keys = append(b.keys, key)
+		}
+		if len(b.keys) > 0 {
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// send moves the keys of the batches, a few commands at a time. It stops at
+// the first answer that says neither yes nor no, and returns that as unknown.
+func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err error) {
+	const window = 4
+	for len(todo) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n := min(window, len(todo))
+		if unknown, err = w.burst(ctx, db, todo[:n]); unknown != nil || err != nil {
+			return unknown, err
+		}
+		todo = todo[n:]
+	}
+	return nil, nil
+}
+
+// burst sends one MIGRATE a batch in one go and judges the answers.
+func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err error) {
+	cmds := make([][]any, len(todo))
+	for i, b := range todo {
+		cmds[i] = w.migrate(db, b.keys, false)
+	}
+	for i, r := range w.from.pipe(ctx, db, w.wait(len(cmds)), cmds) {
+		lost, bad := w.judge(ctx, db, todo[i], r.Err)
+		unknown, err = errors.Join(unknown, lost), errors.Join(err, bad)
+	}
+	return unknown, err
+}
+
+// wait is how long a client waits for n MIGRATEs: longer than the server may
+// take, for it goes on also when the client has given up.
+func (w *pair) wait(n int) time.Duration { return time.Duration(n)*w.timeout + patience }
+
+// judge tells an answer that leaves it open where keys are from a refusal that
+// ends the move. OK and NOKEY (expired meanwhile) are both success.
+func (w *pair) judge(ctx context.Context, db int, b batch, err error) (unknown, bad error) {
+	var s ServerError
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.As(err, &s), strings.HasPrefix(string(s), "IOERR"):
+		return err, nil
+	case strings.Contains(string(s), "BUSYKEY"):
+		return w.settle(ctx, db, b)
+	}
+	return nil, fmt.Errorf("slot %d: %s refuses keys of %s (%w)%s", b.slot, w.to.name, w.from.name, err, w.lift(s))
+}
+
+// lift says what a person can do about a refusal, where that is known.
+func (w *pair) lift(s ServerError) string {
+	switch text := string(s); {
+	case strings.Contains(text, "OOM"):
+		return ": give " + w.to.name + " more memory"
+	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOPERM"):
+		return ": " + w.to.name + " must accept the login of the topology for RESTORE"
+	}
+	return ""
+}
+
+// migrate is the command. AUTH stands before KEYS, which takes the rest.
+func (w *pair) migrate(db int, keys []string, replace bool) []any {
+	cmd := make([]any, 0, 12+len(keys))
+	cmd = append(cmd, "MIGRATE", w.host, w.port, "", db, w.timeout.Milliseconds())
+	if replace {
+		cmd = append(cmd, "REPLACE")
+	}
+	switch {
+	case w.login.Username != "":
+		cmd = append(cmd, "AUTH2", w.login.Username, w.login.Password)
+	case w.login.Password != "":
+		cmd = append(cmd, "AUTH", w.login.Password)
+	}
+	cmd = append(cmd, "KEYS")
+	for _, k := range keys {
+		cmd = append(cmd, k)
+	}
+	return cmd
+}

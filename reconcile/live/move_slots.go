@@ -1,0 +1,200 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// carry brings slots, with their keys, from one end to the other. After an
+// error the slots are open or moved, never lost: ownership changes only once
+// the source holds no key of the slot, and close picks up the rest.
+func (w *pair) carry(ctx context.Context, slots []int) error {
+	slots, err := w.open(ctx, slots)
+	if err != nil {
+		return err
+	}
+	for db := range w.from.dbs {
+		if err := w.empty(ctx, db, slots); err != nil {
+			return err
+		}
+	}
+	return w.hand(ctx, slots)
+}
+
+// open marks slots, at the target before the source: once the source is marked
+// it sends clients there for keys it no longer has, and a target that is not
+// marked would send them back. It returns the slots that are to be emptied;
+// the others were the target's already.
+func (w *pair) open(ctx context.Context, slots []int) ([]int, error) {
+	owned, err := w.importing(ctx, slots)
+	if err != nil {
+		return nil, err
+	}
+	var open []int
+	for i, err := range w.from.setSlots(ctx, slots, "MIGRATING", w.to.id) {
+		switch {
+		case err == nil:
+			open = append(open, slots[i])
+		case refused(err, "not the owner") && owned[slots[i]]: // a run before this one got this far
+		default:
+			return nil, err
+		}
+	}
+	return open, nil
+}
+
+// importing marks slots at the target and tells which of them it owns already.
+func (w *pair) importing(ctx context.Context, slots []int) (map[int]bool, error) {
+	owned := map[int]bool{}
+	for i, err := range w.to.setSlots(ctx, slots, "IMPORTING", w.from.id) {
+		switch {
+		case err == nil:
+		case refused(err, "already the owner"):
+			owned[slots[i]] = true
+		default:
+			return nil, err
+		}
+	}
+	return owned, nil
+}
+
+// hand makes the target the owner of slots that hold no key at the source.
+//
+// The target is told first: were the source told first and the target to die
+// then, nobody would own the slot, failover or not (redis.io/commands/cluster-setslot).
+func (w *pair) hand(ctx context.Context, slots []int) error {
+	if len(slots) == 0 {
+		return nil
+	}
+	if err := w.seal(ctx, slots); err != nil {
+		return err
+	}
+	if err := w.claim(ctx, slots); err != nil {
+		return err
+	}
+	for _, err := range w.from.setSlots(ctx, slots, "NODE", w.to.id) {
+		// With its last slot gone the source may have become a replica by
+		// itself, if cluster-allow-replica-migration is on: it owns nothing then.
+		if err != nil && !refused(err, "only with masters") {
+			return err
+		}
+	}
+	w.tell(ctx, slots)
+	return nil
+}
+
+// seal proves that the source holds no key of the slots and can get none: its
+// marks are set again and then the keys are counted in every database, so at
+// the time of the count the source was a master, the owner, and sent clients
+// elsewhere for every key it did not have. A failover loses the marks
+// (they are not replicated in Redis), hence again.
+func (w *pair) seal(ctx context.Context, slots []int) error {
+	for _, err := range w.from.setSlots(ctx, slots, "MIGRATING", w.to.id) {
+		if err != nil {
+			return err
+		}
+	}
+	counts, err := w.from.count(ctx, slots)
+	if err != nil {
+		return err
+	}
+	for i, n := range counts {
+		if n != 0 {
+			return fmt.Errorf("slot %d: %s still holds %d keys; it stays the owner", slots[i], w.from.name, n)
+		}
+	}
+	return nil
+}
+
+// claim makes the slots the target's in its own view, with a config epoch that
+// wins. SETSLOT NODE takes a new epoch only for a slot that is marked as
+// importing; without one gossip gives the slot back to the source seconds
+// later and the target drops the keys. So the mark is confirmed first, in a
+// round trip of its own, and where the target is the owner already the epoch
+// is raised by hand.
+func (w *pair) claim(ctx context.Context, slots []int) error {
+	owned, err := w.importing(ctx, slots)
+	if err != nil {
+		return err
+	}
+	if len(owned) > 0 {
+		if _, err := w.to.ask(ctx, "CLUSTER", "BUMPEPOCH"); err != nil {
+			return err
+		}
+	}
+	for _, err := range w.to.setSlots(ctx, slots, "NODE", w.to.id) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell spares clients of the other masters a second redirection. Gossip tells
+// them as well, so what goes wrong here does not matter.
+func (w *pair) tell(ctx context.Context, slots []int) {
+	for _, e := range w.others {
+		e.setSlots(ctx, slots, "NODE", w.to.id)
+	}
+}
+
+// setSlots sends CLUSTER SETSLOT slot form... for every slot in one go, one
+// result a slot. Valkey 8 and newer have the replicas agree first and refuse
+// with NOREPLICAS, nothing done, when they are slow: those are sent again.
+func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
+	out := make([]error, len(slots))
+	todo := make([]int, len(slots))
+	for i := range todo {
+		todo[i] = i
+	}
+	for try := 0; len(todo) > 0; try++ {
+		cmds := make([][]any, len(todo))
+		for k, i := range todo {
+			cmds[k] = append([]any{"CLUSTER", "SETSLOT", slots[i]}, form...)
+		}
+		var again []int
+		for k, r := range e.pipe(ctx, 0, patience, cmds) {
+			i := todo[k]
+			if out[i] = r.Err; r.Err != nil {
+				out[i] = fmt.Errorf("slot %d %s at %s: %w", slots[i], strings.ToLower(fmt.Sprint(form[0])), e.name, r.Err)
+			}
+			if refused(r.Err, "NOREPLICAS") && try < 5 {
+				again = append(again, i)
+			}
+		}
+		if todo = again; len(todo) > 0 && pause(ctx, 200*time.Millisecond) != nil {
+			break
+		}
+	}
+	return out
+}
+
+// count is the number of keys of each slot in every database. Valkey 9 counts
+// in the selected database only, and the source drops what nobody counted.
+func (e *end) count(ctx context.Context, slots []int) ([]int64, error) {
+	sum := make([]int64, len(slots))
+	cmds := make([][]any, len(slots))
+	for i, s := range slots {
+		cmds[i] = []any{"CLUSTER", "COUNTKEYSINSLOT", s}
+	}
+	for db := range e.dbs {
+		for i, r := range e.pipe(ctx, db, patience, cmds) {
+			n, ok := r.Value.(int64)
+			if r.Err != nil || !ok {
+				return nil, fmt.Errorf("count slot %d at %s: %w", slots[i], e.name, orGarbage(r))
+			}
+			sum[i] += n
+		}
+	}
+	return sum, nil
+}
+
+// orGarbage is the error of a reply, or that the reply made no sense.
+func orGarbage(r Reply) error {
+	if r.Err != nil {
+		return r.Err
+	}
+	return fmt.Errorf("an answer of type %T", r.Value)
+}
