@@ -1,0 +1,223 @@
+package gitsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+)
+
+// Options say which repository is followed and how.
+type Options struct {
+	// URL is https://, ssh://, user@host:path, file:// or, without any
+	// credentials, http://. It never holds a secret.
+	URL string
+	// Ref is what is followed; zero is the server's default branch.
+	Ref Ref
+	// Path is the folder in the repository that is read, with everything
+	// below it; "" is the whole repository.
+	Path string
+	Auth Auth
+	// Proxy is an http, https or socks5 URL; only socks5 carries SSH. Default:
+	// the usual environment variables.
+	Proxy string
+	// Interval is the time between looks. Default one minute.
+	Interval time.Duration
+	// Timeout bounds one look, whatever the server does. Default one minute.
+	Timeout time.Duration
+	Caps    Caps
+	Trust   Trust
+	// TempDir is where packs are kept while they are read. Default: the
+	// system's.
+	TempDir string
+}
+
+// clone follows a repository. Nothing of it outlives a look but what the
+// caller holds: a fresh shallow fetch costs little for a repository of
+// topology files, and there is no local state that could be broken.
+type clone struct {
+	*pace
+	Options
+	to address
+
+	turn  sync.Mutex // one Next at a time
+	ended context.Context
+	end   context.CancelFunc
+}
+
+// Clone follows a git repository. Errors are about the options; the network
+// is not touched before Next.
+func Clone(o Options) (Source, error) {
+	to, err := parseAddress(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Path, err = cleanPath(o.Path); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(o.Ref.check(), o.Auth.check(to), o.Trust.check(o.Ref)); err != nil {
+		return nil, err
+	}
+	if o.Interval <= 0 {
+		o.Interval = time.Minute
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	o.Caps = o.Caps.withDefaults()
+	c := &clone{pace: newPace(o.Interval), Options: o, to: to}
+	c.ended, c.end = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Close ends a running Next.
+func (c *clone) Close() error {
+	c.end()
+	return nil
+}
+
+// Next looks when it is time to, until there is something new.
+func (c *clone) Next(ctx context.Context, have string) (Snapshot, error) {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	ctx, cancel := until(ctx, c.ended)
+	defer cancel()
+	for {
+		if err := c.wait(ctx); err != nil {
+			return Snapshot{}, stopped(c.ended, err)
+		}
+		s, err := c.look(ctx, have)
+		c.done(err)
+		if err != nil {
+			return Snapshot{}, stopped(c.ended, err)
+		}
+		if s.Revision != have {
+			return s, nil
+		}
+	}
+}
+
+// until is a context that ends with either.
+func until(ctx, ended context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ended, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// stopped is err, or ErrClosed when the source was closed.
+func stopped(ended context.Context, err error) error {
+	if ended.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// look asks the server what the ref stands for and, if that is not what the
+// caller has, reads it.
+func (c *clone) look(ctx context.Context, have string) (Snapshot, error) {
+	inTime, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	l := line{to: c.to, auth: c.Auth, proxy: c.Proxy, meter: &meter{}, mask: &mask{}}
+	s, err := c.pull(inTime, l, have)
+	if err == nil {
+		return s, nil
+	}
+	if ctx.Err() != nil {
+		return Snapshot{}, ctx.Err()
+	}
+	return Snapshot{}, c.failure(inTime, l, err)
+}
+
+// pullError is an error of a look in words without secrets; its cause is for
+// errors.Is and errors.As only.
+type pullError struct {
+	text  string
+	cause error
+}
+
+func (e *pullError) Error() string { return e.text }
+func (e *pullError) Unwrap() error { return e.cause }
+
+// failure picks the cause that explains most: a cap or the deadline shows
+// elsewhere only as a broken connection.
+func (c *clone) failure(inTime context.Context, l line, err error) error {
+	if over := l.meter.refusal(); over != nil {
+		err = over
+	} else if inTime.Err() != nil {
+		err = fmt.Errorf("no end after %s: %w", c.Timeout, inTime.Err())
+	}
+	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
+}
+
+// pull is one look, over one line.
+func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error) {
+	l.meter.phase(c.Caps.RefBytes, "RefBytes", "the server's list of references")
+	s, err := l.open(ctx)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	defer s.Close()
+	ar, err := s.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("list references: %w", err)
+	}
+	t, err := c.Ref.resolve(ar)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if t.revision() == have {
+		return Snapshot{Revision: have}, nil
+	}
+	w := wish{target: t, depth: 1, filter: leaveOut(c.Caps)}
+	if t.deep {
+		w.depth = 0
+	}
+	p, err := c.fetch(ctx, s, ar, w, l.meter)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	defer p.Close()
+	return c.snapshot(p, t)
+}
+
+// snapshot reads a fetched commit.
+func (c *clone) snapshot(p *pack, t target) (Snapshot, error) {
+	raw, err := p.read(t.commit, plumbing.CommitObject)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	made, err := parseCommit(raw)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+	}
+	signer, err := c.Trust.verify(made, time.Now())
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+	}
+	root, err := p.subtree(made.tree, c.Path)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+	}
+	g := gather(c.Caps)
+	if err := p.walk(root, "", g); err != nil {
+		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+	}
+	if len(g.digests) == 0 {
+		return Snapshot{}, fmt.Errorf("%s: %w in %s", t.revision(), ErrNoFiles, c.Path)
+	}
+	return Snapshot{Revision: t.revision(), Files: g.files(), Signer: signer}, nil
+}
+
+// leaveOut asks a server to keep back files that the caps would refuse, so
+// that large files elsewhere in a repository cost nothing.
+func leaveOut(caps Caps) packp.Filter {
+	return packp.FilterBlobLimit(uint64(caps.ObjectBytes)+1, packp.BlobLimitPrefixNone)
+}
