@@ -1,4 +1,7 @@
-// Package live observes running servers and carries out steps on them.
+// Package live observes running servers and carries out steps on them. It is
+// the only room that sends commands. It decides nothing: what to do comes as
+// steps, and a step whose precondition no longer holds on the live node is an
+// error, never a guess.
 package live
 
 import (
@@ -9,7 +12,8 @@ import (
 
 // Conn sends commands to one server. Replies are nil, int64, string or []any
 // (RESP2). An error reply of the server is a ServerError; every other error
-// means that the result is unknown.
+// means that the result is unknown. A Conn is one connection: commands of
+// concurrent callers queue.
 type Conn interface {
 	// Do sends one command and waits for its reply.
 	Do(ctx context.Context, args ...any) (any, error)

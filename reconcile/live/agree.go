@@ -1,0 +1,117 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// grace is how long gossip alone may take before members that lag are told
+// directly.
+const grace = 200 * time.Millisecond
+
+// agree waits until every one of nodes has heard the news of the subjects.
+// behind says which subjects' news a look does not show yet.
+//
+// Gossip carries a node's own slots and role only in packets from that node
+// itself, which reach each other node within half the node timeout: seconds, and
+// far longer than it takes to tell them. So a subject whose news is late at a
+// member sends it a MEET: the packet's header has all the news, and meeting
+// somebody who is known already changes nothing else (clusterProcessPacket).
+func (w *work) agree(ctx context.Context, nodes []*cluster.Node, subjects []*look, behind func(*look) []string) error {
+	byID := make(map[string]*look, len(subjects))
+	for _, s := range subjects {
+		byID[s.self.ID] = s
+	}
+	left := nodes
+	told := time.Now().Add(grace - time.Second)
+	return until(ctx, patience.agree, func(ctx context.Context) error {
+		late := w.late(ctx, left, behind)
+		if len(late) == 0 {
+			return nil
+		}
+		if time.Since(told) >= time.Second {
+			told = time.Now()
+			w.tell(ctx, late, byID)
+		}
+		left = left[:0:0]
+		var errs []error
+		for _, l := range late {
+			left = append(left, l.node)
+			errs = append(errs, l.err)
+		}
+		return errors.Join(errs[:min(len(errs), 3)]...)
+	})
+}
+
+// lagging is a member that has not heard all news yet.
+type lagging struct {
+	node *cluster.Node
+	look *look // nil: it did not answer
+	ids  []string
+	err  error
+}
+
+func (w *work) late(ctx context.Context, nodes []*cluster.Node, behind func(*look) []string) []lagging {
+	all := make([]lagging, len(nodes))
+	each(nodes, func(i int, n *cluster.Node) {
+		l, err := w.look(ctx, n)
+		all[i] = lagging{node: n, look: l, err: err}
+		if err != nil {
+			return
+		}
+		if all[i].ids = behind(l); len(all[i].ids) > 0 {
+			all[i].err = fmt.Errorf("%s has not heard yet of the change at %.8s", n.Name, all[i].ids[0])
+		}
+	})
+	var late []lagging
+	for _, l := range all {
+		if l.err != nil {
+			late = append(late, l)
+		}
+	}
+	return late
+}
+
+// tell sends the late members the news straight from the subjects.
+func (w *work) tell(ctx context.Context, late []lagging, subjects map[string]*look) {
+	calls := map[*look][]*look{}
+	for _, l := range late {
+		for _, id := range l.ids {
+			if s := subjects[id]; s != nil && l.look != nil && l.look.self.ID != id {
+				calls[s] = append(calls[s], l.look)
+			}
+		}
+	}
+	// What could not be told now is told in the next round, or by gossip.
+	_ = w.introduce(ctx, calls)
+}
+
+// introduce makes every host meet its guests, one pipeline per host.
+func (w *work) introduce(ctx context.Context, calls map[*look][]*look) error {
+	hosts := make([]*look, 0, len(calls))
+	for host := range calls {
+		hosts = append(hosts, host)
+	}
+	return eachErr(hosts, func(host *look) error {
+		ctx, cancel := context.WithTimeout(ctx, patience.command)
+		defer cancel()
+		var cmds [][]any
+		for _, guest := range calls[host] {
+			ip, port, bus, err := guest.endpoint(ctx)
+			if err != nil {
+				return fmt.Errorf("introduce %s to %s: %w", guest.name, host.name, err)
+			}
+			cmds = append(cmds, []any{"CLUSTER", "MEET", ip, port, bus})
+		}
+		for i, reply := range w.conn(host.addr).Pipe(ctx, cmds) {
+			if reply.Err != nil {
+				return fmt.Errorf("introduce %s to %s: %w", calls[host][i].name, host.name, reply.Err)
+			}
+		}
+		return nil
+	})
+}

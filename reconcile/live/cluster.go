@@ -1,0 +1,129 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// Options say how to reach the servers of a cluster.
+type Options struct {
+	Access Access
+	// Dial makes the connections; nil is Connect(Access).
+	Dial Dial
+	// State is the directory of rosters and locks; "" is StateDir().
+	State string
+}
+
+// Cluster is the running servers of one topology. It keeps its connections
+// between passes; Close ends them. Its methods may be called from one goroutine
+// at a time.
+type Cluster struct {
+	want     spec.Topology
+	platform Platform
+	dial     Dial
+	login    Login
+	state    string // "" when there is no place to remember anything
+
+	mu    sync.Mutex
+	conns map[string]Conn
+	held  *held // the lock this run has, nil without one
+}
+
+// New opens the cluster of a topology whose nodes platform makes. Nothing is
+// dialled yet. A changed password or certificate needs a new Cluster.
+func New(want spec.Topology, platform Platform, opts Options) *Cluster {
+	c := &Cluster{
+		want: want, platform: platform, dial: opts.Dial, login: opts.Access.Login,
+		state: opts.State, conns: map[string]Conn{},
+	}
+	if c.dial == nil {
+		c.dial = Connect(opts.Access)
+	}
+	if c.state == "" {
+		c.state, _ = StateDir()
+	}
+	return c
+}
+
+// Close ends every connection. The cluster can be used again afterwards.
+func (c *Cluster) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for addr, conn := range c.conns {
+		errs = append(errs, conn.Close())
+		delete(c.conns, addr)
+	}
+	return errors.Join(errs...)
+}
+
+// conn is the connection to addr, made when it is first asked for.
+func (c *Cluster) conn(addr string) Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn, ok := c.conns[addr]
+	if !ok {
+		conn = c.dial(addr)
+		c.conns[addr] = conn
+	}
+	return conn
+}
+
+// keep closes the connections to addresses that no view is about any more.
+func (c *Cluster) keep(views []cluster.View) {
+	used := make(map[string]bool, len(views))
+	for _, v := range views {
+		used[v.Place.Addr] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for addr, conn := range c.conns {
+		if !used[addr] {
+			_ = conn.Close()
+			delete(c.conns, addr)
+		}
+	}
+}
+
+// each runs do for every item at once and returns when all are done.
+func each[T any](items []T, do func(int, T)) {
+	var wait sync.WaitGroup
+	for i, item := range items {
+		wait.Go(func() { do(i, item) })
+	}
+	wait.Wait()
+}
+
+// eachErr is each for deeds that can fail; one failure does not stop the rest.
+func eachErr[T any](items []T, do func(T) error) error {
+	errs := make([]error, len(items))
+	each(items, func(i int, item T) { errs[i] = do(item) })
+	return errors.Join(errs...)
+}
+
+// command sends one command to addr with the deadline of an ordinary command.
+func (c *Cluster) command(ctx context.Context, addr string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience.command)
+	defer cancel()
+	return c.conn(addr).Do(ctx, args...)
+}
+
+// patience is how long each kind of waiting may last. Running out of it is
+// never harmful: the next pass goes on from what it sees.
+var patience = struct {
+	answer  time.Duration // a node's whole answer to an observation
+	command time.Duration // one ordinary command
+	empty   time.Duration // RESET of a replica, which drops its data first
+	agree   time.Duration // until every member knows what one node did
+	sync    time.Duration // until a replica has its master's data
+	serve   time.Duration // until a started node answers
+	flip    time.Duration // one CLUSTER FAILOVER, which the server gives 5 s
+}{
+	answer: 2 * time.Second, command: 10 * time.Second, empty: 2 * time.Minute, agree: 30 * time.Second,
+	sync: 2 * time.Minute, serve: time.Minute, flip: 7 * time.Second,
+}

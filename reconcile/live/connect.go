@@ -1,0 +1,195 @@
+package live
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Access is what it takes to talk to the servers of one cluster. The zero
+// value is plain text without a password.
+type Access struct {
+	Login Login
+	TLS   *tls.Config // nil: plain text
+}
+
+const (
+	dialTimeout = 2 * time.Second
+	// commandTimeout bounds a command whose context has no deadline. It is
+	// longer than any timeout given to MIGRATE, which goes on in the server
+	// when its caller gives up.
+	commandTimeout = 90 * time.Second
+)
+
+// Connect dials servers with the given access. Each Conn is one connection:
+// commands of concurrent callers queue, and what a command sets on the
+// connection (SELECT, CLIENT SETNAME) holds for the next one until the
+// connection breaks. A broken one is made anew by the next command; no command
+// is ever sent twice. Replies are bounded, see bound.go.
+func Connect(access Access) Dial {
+	return func(addr string) Conn {
+		return &wire{addr: addr, client: redis.NewClient(options(addr, access))}
+	}
+}
+
+func options(addr string, access Access) *redis.Options {
+	return &redis.Options{
+		Addr:                     addr,
+		Dialer:                   dialer(access.TLS),
+		Protocol:                 2,
+		Username:                 access.Login.Username,
+		Password:                 access.Login.Password,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		// A second try could repeat a write whose result is unknown.
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		DialTimeout:           dialTimeout,
+		ReadTimeout:           -1, // the context's deadline rules, see wire.limit
+		WriteTimeout:          -1,
+		ContextTimeoutEnabled: true,
+		PoolSize:              1,
+		PipelinePoolSize:      -1,
+		PoolTimeout:           commandTimeout,
+		ConnMaxIdleTime:       -1,
+		ReadBufferSize:        16 << 10,
+		WriteBufferSize:       8 << 10,
+	}
+}
+
+func dialer(config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		plain := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+		if config == nil {
+			conn, err := plain.DialContext(ctx, network, addr)
+			return bounded(conn), err
+		}
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		conn, err := (&tls.Dialer{NetDialer: plain, Config: config}).DialContext(ctx, network, addr)
+		return bounded(conn), err
+	}
+}
+
+// wire is a Conn over go-redis.
+type wire struct {
+	addr   string
+	client *redis.Client
+}
+
+func (w *wire) Do(ctx context.Context, args ...any) (any, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	value, err := w.client.Do(ctx, args...).Result()
+	return value, w.explain(err)
+}
+
+func (w *wire) Pipe(ctx context.Context, cmds [][]any) []Reply {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	pipe := w.client.Pipeline()
+	sent := make([]*redis.Cmd, len(cmds))
+	for i, args := range cmds {
+		sent[i] = pipe.Do(ctx, args...)
+	}
+	_, _ = pipe.Exec(ctx) // every command carries its own error
+	replies := make([]Reply, len(cmds))
+	for i, cmd := range sent {
+		value, err := cmd.Result()
+		replies[i] = Reply{Value: value, Err: w.explain(err)}
+	}
+	return replies
+}
+
+func (w *wire) Close() error {
+	if err := w.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// limit makes sure that no command waits for ever.
+func limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, commandTimeout)
+}
+
+// explain sorts an error of go-redis: nil replies are no error, refusals are
+// ServerErrors, the rest is unknown and says to whom it happened.
+func (w *wire) explain(err error) error {
+	var refusal redis.Error
+	switch {
+	case err == nil, errors.Is(err, redis.Nil):
+		return nil
+	case errors.As(err, &refusal):
+		return ServerError(refusal.Error())
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return fmt.Errorf("%s did not answer in time: %w", w.addr, context.DeadlineExceeded)
+	}
+	return fmt.Errorf("%s: %w", w.addr, err)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// refusedLogin is the code of a reply that refuses who asks, not what is
+// asked: NOAUTH, WRONGPASS or NOPERM. It is "" for every other error.
+func refusedLogin(err error) string {
+	var refusal ServerError
+	if !errors.As(err, &refusal) {
+		return ""
+	}
+	code, _, _ := strings.Cut(string(refusal), " ")
+	switch code {
+	case "NOAUTH", "WRONGPASS", "NOPERM":
+		return code
+	}
+	return ""
+}
+
+// trouble says in a sentence for people why a server gave no answer.
+func trouble(err error) string {
+	switch code := refusedLogin(err); {
+	case code == "NOPERM":
+		return fmt.Sprintf("refuses a command to this login (%s)", clip(err.Error()))
+	case code != "":
+		return fmt.Sprintf("refuses the login (%s)", code)
+	}
+	var unverified *tls.CertificateVerificationError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &unverified):
+		return "shows a certificate that is not trusted: " + clip(unverified.Err.Error())
+	case errors.As(err, &alert):
+		return "refuses the TLS handshake: " + clip(alert.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return "does not answer in time"
+	}
+	return clip(err.Error())
+}
+
+// clip keeps what a server says from filling a terminal.
+func clip(text string) string {
+	const longest = 200
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+	if len(clean) > longest {
+		return clean[:longest] + "..."
+	}
+	return clean
+}

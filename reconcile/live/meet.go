@@ -1,0 +1,161 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// meet makes nodes known to every member, or tells the members a node's new
+// address. A MEET merges two clusters for good, so a node is introduced only
+// when it is a member already or proves blank and empty right before.
+func (w *work) meet(ctx context.Context, steps []plan.Step) error {
+	members, err := w.lookAll(ctx, w.members())
+	if err != nil {
+		return fmt.Errorf("meet: %w", err)
+	}
+	ours := known(members)
+	var guests []*look
+	var done []plan.Step
+	var errs []error
+	for _, s := range steps {
+		guest, err := w.lookByName(ctx, s.Node)
+		if err == nil {
+			err = mayJoin(guest, ours)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("meet %s: %w", s.Node, err))
+			continue
+		}
+		guests, done = append(guests, guest), append(done, s)
+	}
+	if err := w.join(ctx, members, guests); err != nil {
+		return errors.Join(append(errs, fmt.Errorf("meet: %w", err))...)
+	}
+	for _, s := range done {
+		w.done(s, "")
+	}
+	return errors.Join(errs...)
+}
+
+// known are the IDs that any member knows: those of our cluster.
+func known(members []*look) map[string]bool {
+	ours := map[string]bool{}
+	for _, m := range members {
+		for id := range m.lines {
+			if m.knows(id) != nil || m.lines[id].Flags.NoAddr {
+				ours[id] = true
+			}
+		}
+	}
+	return ours
+}
+
+// mayJoin is nil when introducing the guest can't merge another cluster into
+// ours and can't overwrite an owner: the members expect its ID, or it is empty
+// and knows nobody but ours.
+func mayJoin(guest *look, ours map[string]bool) error {
+	if ours[guest.self.ID] {
+		return nil
+	}
+	for id := range guest.lines {
+		if id != guest.self.ID && !ours[id] {
+			return fmt.Errorf("it knows %d other nodes: it belongs to another cluster", len(guest.lines)-1)
+		}
+	}
+	if !guest.self.Flags.Master {
+		return errors.New("it is a replica of another node")
+	}
+	return guest.empty()
+}
+
+// join introduces guests to all members and to each other and waits until
+// everybody knows them.
+func (w *work) join(ctx context.Context, members, guests []*look) error {
+	if err := w.setEpochs(ctx, members, guests); err != nil {
+		return err
+	}
+	if err := w.introduce(ctx, introductions(members, guests)); err != nil {
+		return err
+	}
+	all := w.nodesOf(append(members[:len(members):len(members)], guests...))
+	return w.agree(ctx, all, guests, func(l *look) []string {
+		var missing []string
+		for _, g := range guests {
+			if line := l.knows(g.self.ID); line == nil || line.Port != g.self.Port || line.Flags.Fail {
+				missing = append(missing, g.self.ID)
+			}
+		}
+		return missing
+	})
+}
+
+// mostHosts is how many members introduce one guest. Gossip does it from one,
+// in a time that grows with the cluster; everybody at once is quickest, and the
+// number of packets is bounded by this.
+const mostHosts = 64
+
+// introductions says who introduces whom: members every guest, and each guest
+// those after it.
+func introductions(members, guests []*look) map[*look][]*look {
+	calls := map[*look][]*look{}
+	for i, guest := range guests {
+		hosts := append(members[:len(members):len(members)], guests[:i]...)
+		for k := range min(len(hosts), mostHosts) {
+			host := hosts[(i+k)%len(hosts)]
+			if host.self.ID != guest.self.ID {
+				calls[host] = append(calls[host], guest)
+			}
+		}
+	}
+	return calls
+}
+
+// setEpochs gives blank nodes distinct config epochs while no slot has an
+// owner, so that fifty new masters need not sort it out among themselves. A node
+// that joins a cluster with owners must not get one: a claim with a higher epoch
+// would win over an owner's. The command works only while a node knows nobody
+// and its epoch is 0.
+func (w *work) setEpochs(ctx context.Context, members, guests []*look) error {
+	all := append(members[:len(members):len(members)], guests...)
+	var last uint64
+	for _, l := range all {
+		for _, line := range l.lines {
+			if len(line.Ranges) > 0 {
+				return nil
+			}
+			last = max(last, line.Epoch)
+		}
+	}
+	epochs := map[*look]uint64{}
+	var blank []*look
+	for _, g := range guests {
+		if g.alone() && g.self.Epoch == 0 {
+			last++
+			epochs[g] = last
+			blank = append(blank, g)
+		}
+	}
+	return eachErr(blank, func(g *look) error {
+		if _, err := w.command(ctx, g.addr, "CLUSTER", "SET-CONFIG-EPOCH", epochs[g]); err != nil {
+			return fmt.Errorf("give %s its config epoch: %w", g.name, err)
+		}
+		return nil
+	})
+}
+
+// nodesOf are the seen nodes of looks.
+func (w *work) nodesOf(looks []*look) []*cluster.Node {
+	nodes := make([]*cluster.Node, 0, len(looks))
+	have := map[string]bool{}
+	for _, l := range looks {
+		if n := w.seen.Node(l.name); n != nil && !have[l.name] {
+			have[l.name] = true
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}

@@ -1,0 +1,105 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+const (
+	// farthest is how many times the addresses that answers name are followed.
+	// Members know all members, so the first round finds everybody; the second
+	// is for a cluster that has just met.
+	farthest = 2
+	// mostStrangers bounds the nodes dialled in one round that no place covers.
+	mostStrangers = 1000
+)
+
+// Observe asks every place of the platform at once, then the members they know
+// that no place covers, and merges what they say. A silent node costs the pass
+// its own deadline once and is in the state as silent. The error is about the
+// platform or the context, never about a server.
+func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
+	places, err := c.platform.Places(ctx)
+	if err != nil {
+		return cluster.State{}, fmt.Errorf("observe %s: list the nodes: %w", c.want.Name, err)
+	}
+	before := c.roster()
+	before.hint(places)
+	views := c.askAll(ctx, places)
+	seen := cluster.Merge(views)
+	for range farthest {
+		more := uncovered(views, seen, before)
+		if len(more) == 0 {
+			break
+		}
+		views = append(views, c.askAll(ctx, more)...)
+		seen = cluster.Merge(views)
+	}
+	// A pass that was cut off saw silence where there is none.
+	if err := ctx.Err(); err != nil {
+		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+	}
+	c.keep(views)
+	return seen, nil
+}
+
+func (c *Cluster) askAll(ctx context.Context, places []cluster.Place) []cluster.View {
+	directives := c.directives()
+	views := make([]cluster.View, len(places))
+	each(places, func(i int, place cluster.Place) { views[i] = c.ask(ctx, place, directives) })
+	return views
+}
+
+// uncovered are the nodes that members know and no view is about. Only members
+// are believed: a server of another cluster could name any address, and to dial
+// it would show it the password.
+func uncovered(views []cluster.View, seen cluster.State, before roster) []cluster.Place {
+	covered := map[string]bool{}
+	names := map[string]bool{}
+	for _, v := range views {
+		covered[v.Place.Addr] = true
+		names[v.Place.Name] = true
+		if self := cluster.Myself(v.Lines); self != nil {
+			covered[self.ID] = true
+		} else if v.Place.ID != "" {
+			covered[v.Place.ID] = true
+		}
+	}
+	var more []cluster.Place
+	for _, v := range views {
+		if !believed(v, seen) {
+			continue
+		}
+		for _, line := range v.Lines {
+			addr := address(line)
+			if addr == "" || covered[line.ID] || covered[addr] || len(more) == mostStrangers {
+				continue
+			}
+			covered[line.ID], covered[addr] = true, true
+			more = append(more, before.place(line.ID, addr, names))
+		}
+	}
+	return more
+}
+
+func believed(v cluster.View, seen cluster.State) bool {
+	self := cluster.Myself(v.Lines)
+	if self == nil {
+		return false
+	}
+	node := seen.ByID(self.ID)
+	return node != nil && node.Member && !node.Foreign
+}
+
+// address is where a line says that its node listens for clients; "" when it
+// says nothing usable.
+func address(line cluster.Line) string {
+	if line.Host == "" || line.Port == 0 || line.Flags.NoAddr || line.Flags.Handshake {
+		return ""
+	}
+	return net.JoinHostPort(line.Host, strconv.Itoa(line.Port))
+}

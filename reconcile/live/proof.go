@@ -1,0 +1,131 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// This file holds the proofs without which nothing is dropped or removed. Each
+// is nil only on positive answers of live nodes, asked right now; silence,
+// loading and what could not be read are errors.
+
+// mayDrop is nil when the data set of l, as it stands, is not needed: it is
+// empty, or l is a replica whose master has the data.
+func (w *work) mayDrop(ctx context.Context, l *look) error {
+	if l.self.Flags.Master {
+		return l.empty()
+	}
+	return w.redundant(ctx, l)
+}
+
+// redundant is nil when l is a replica whose master answers, is a master, and
+// is not itself a node that has lost what its replica still has: a master that
+// came back without its volume, before its replica was elected, claims its slots
+// and holds nothing.
+func (w *work) redundant(ctx context.Context, l *look) error {
+	n := w.seen.ByID(l.self.Master)
+	if n == nil {
+		return fmt.Errorf("%s follows %.8s, which was not seen", l.name, l.self.Master)
+	}
+	master, err := w.look(ctx, n)
+	if err != nil {
+		return fmt.Errorf("%s may hold the only copy: %w", l.name, err)
+	}
+	if !master.self.Flags.Master {
+		return fmt.Errorf("%s follows %s, which is no master", l.name, n.Name)
+	}
+	if n.Slots.Minus(master.self.Slots()) != (slot.Set{}) {
+		return fmt.Errorf("%s has lost slots since it was seen; %s may hold the only copy", n.Name, l.name)
+	}
+	mine, knownMine := l.keys()
+	its, knownIts := master.keys()
+	if !knownMine || !knownIts || (its == 0 && mine > 0) {
+		return fmt.Errorf("%s holds %d keys and its master %s holds %d", l.name, mine, n.Name, its)
+	}
+	return nil
+}
+
+// mayGo is nil when node l can leave the cluster without a loss: no member
+// follows it, no member gives it a slot, the answering masters among the others
+// claim all slots that anybody ever claims, and its own data is not needed.
+func (w *work) mayGo(ctx context.Context, l *look, others []*look) error {
+	if len(l.self.Ranges) > 0 || len(l.self.Open) > 0 {
+		return l.empty()
+	}
+	if err := unneeded(l.self.ID, others); err != nil {
+		return err
+	}
+	return w.mayDrop(ctx, l)
+}
+
+// unneeded is nil when every one of others agrees that the node has no slots
+// and no followers, and when they own all slots among themselves.
+func unneeded(id string, others []*look) error {
+	for _, o := range others {
+		if o.self.Master == id {
+			return fmt.Errorf("%s still follows it", o.name)
+		}
+		if line := o.lines[id]; line != nil && len(line.Ranges) > 0 {
+			return fmt.Errorf("%s still gives it slots %v", o.name, line.Slots())
+		}
+		for _, line := range o.lines {
+			if line.Master == id {
+				return fmt.Errorf("%.8s still follows it, says %s", line.ID, o.name)
+			}
+		}
+	}
+	if rest := slot.All().Minus(owned(others)); rest != (slot.Set{}) {
+		return fmt.Errorf("nobody who answers owns slots %v", rest)
+	}
+	return nil
+}
+
+// deadReplica is nil when every member says that a silent node is a failed
+// replica, and its master answers and owns slots: then no data is on it alone.
+// A silent master is never proven anything.
+func deadReplica(id string, members []*look) error {
+	masters := map[string]bool{}
+	for _, m := range members {
+		if m.self.Flags.Master && len(m.self.Ranges) > 0 {
+			masters[m.self.ID] = true
+		}
+	}
+	for _, m := range members {
+		line := m.lines[id]
+		switch {
+		case line == nil:
+		case !line.Flags.Replica:
+			return fmt.Errorf("it is silent, and %s does not know it as a replica", m.name)
+		case !line.Flags.Fail:
+			return fmt.Errorf("it is silent, and %s does not call it failed", m.name)
+		case !masters[line.Master]:
+			return errors.New("it is silent, and its master does not answer with slots")
+		}
+	}
+	return unneeded(id, members)
+}
+
+// everybody are the members but for the leaving ones. A member that does not
+// answer is an error: it would bring a forgotten node back by gossip, and its
+// view is part of the proof.
+func (w *work) everybody(ctx context.Context, leaving map[string]bool) ([]*look, error) {
+	var nodes []*cluster.Node
+	for i := range w.seen.Nodes {
+		n := &w.seen.Nodes[i]
+		if !n.Member || leaving[n.Name] {
+			continue
+		}
+		if n.Health != cluster.Up {
+			return nil, fmt.Errorf("%s does not answer: the others' word is not enough, and it would bring the node back", n.Name)
+		}
+		nodes = append(nodes, n)
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("no other member is left")
+	}
+	return w.lookAll(ctx, nodes)
+}

@@ -1,0 +1,145 @@
+package live
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// Seat is what is remembered of a node that was once listed: who it was and
+// where it stood. It holds no secret.
+type Seat struct {
+	Name string `json:"name"`
+	Addr string `json:"address"`
+	Zone string `json:"zone,omitempty"`
+}
+
+// roster is every seat of a cluster by node ID. It only gives names to nodes
+// that left the file: who loses it sees them as strangers and touches nothing.
+type roster map[string]Seat
+
+// largestRoster bounds what is read back.
+const largestRoster = 4 << 20
+
+// StateDir is where rosters and locks are kept: SLOTWRIGHT_STATE_DIR, else
+// slotwright in XDG_STATE_HOME, else ~/.local/state/slotwright.
+func StateDir() (string, error) {
+	if dir := os.Getenv("SLOTWRIGHT_STATE_DIR"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "slotwright"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".local", "state", "slotwright"), nil
+}
+
+func (c *Cluster) rosterFile() string {
+	return filepath.Join(c.state, c.want.Name+".roster.json")
+}
+
+// roster reads what earlier runs remembered. A missing or unreadable file is an
+// empty roster: it is only a help.
+func (c *Cluster) roster() roster {
+	if c.state == "" {
+		return roster{}
+	}
+	file, err := os.Open(c.rosterFile())
+	if err != nil {
+		return roster{}
+	}
+	defer file.Close()
+	seats := roster{}
+	if json.NewDecoder(io.LimitReader(file, largestRoster)).Decode(&seats) != nil {
+		return roster{}
+	}
+	return seats
+}
+
+// Remember keeps the names of the listed members, so that a later run knows
+// them when they have left the file. Seats of nodes that are no members any
+// more are dropped. Only a run that acts calls it.
+func (c *Cluster) Remember(seen cluster.State) error {
+	if c.state == "" || !seen.Formed {
+		return nil
+	}
+	now, old := roster{}, c.roster()
+	for _, n := range seen.Nodes {
+		seat, known := old[n.ID]
+		switch {
+		case n.ID == "" || !n.Member:
+		case n.Listed:
+			now[n.ID] = Seat{Name: n.Name, Addr: n.Addr, Zone: n.Zone}
+		case known:
+			now[n.ID] = seat
+		}
+	}
+	if err := now.save(c.rosterFile()); err != nil {
+		return fmt.Errorf("remember the nodes of %s: %w", c.want.Name, err)
+	}
+	return nil
+}
+
+// save replaces the file at once, so that a crash leaves the old or the new one.
+func (r roster) save(file string) (err error) {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	_, wrote := temp.Write(append(text, '\n'))
+	if err := errors.Join(wrote, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), file)
+}
+
+// hint tells every place which node an earlier run saw there.
+func (r roster) hint(places []cluster.Place) {
+	ids := make(map[string]string, len(r))
+	for id, seat := range r {
+		ids[seat.Name] = id
+	}
+	for i := range places {
+		if places[i].ID == "" {
+			places[i].ID = ids[places[i].Name]
+		}
+	}
+}
+
+// place is where a member stands that no place of the platform covers: under
+// its old name when it was listed once, else as a stranger. taken are the names
+// already given.
+func (r roster) place(id, addr string, taken map[string]bool) cluster.Place {
+	seat, known := r[id]
+	if !known {
+		return cluster.Place{Name: addr, Addr: addr}
+	}
+	name := seat.Name
+	if taken[name] { // the name went to another node
+		name = addr
+	}
+	taken[name] = true
+	host, _, _ := net.SplitHostPort(addr)
+	return cluster.Place{ID: id, Name: name, Addr: addr, Zone: seat.Zone, Host: host, Exists: true}
+}

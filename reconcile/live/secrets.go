@@ -1,0 +1,123 @@
+package live
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/slotwright/slotwright/spec"
+)
+
+// GoString keeps a login out of %#v, as String keeps it out of the rest.
+func (Login) GoString() string { return "(login)" }
+
+// ReadAccess reads the password and the TLS files that a topology names. They
+// are read again at each call, so a rotated secret needs no restart. Kubernetes
+// Secrets are not read here: only that platform can. An error names the place of
+// a secret, never its content.
+func ReadAccess(want spec.Topology) (Access, error) {
+	login, errLogin := readLogin(want)
+	config, errTLS := readTLS(want)
+	if err := errors.Join(errLogin, errTLS); err != nil {
+		return Access{}, err
+	}
+	return Access{Login: login, TLS: config}, nil
+}
+
+func readLogin(want spec.Topology) (Login, error) {
+	if want.Auth == nil {
+		return Login{}, nil
+	}
+	password, err := readSecret(want, want.Auth.Password)
+	if err != nil {
+		return Login{}, fmt.Errorf("auth.password: %w", err)
+	}
+	return Login{Username: want.Auth.Username, Password: password}, nil
+}
+
+func readSecret(want spec.Topology, from spec.Secret) (string, error) {
+	switch {
+	case from.Env != "":
+		if text, ok := os.LookupEnv(from.Env); ok && text != "" {
+			return text, nil
+		}
+		return "", fmt.Errorf("the environment variable %s is not set", from.Env)
+	case from.File != "":
+		text, err := os.ReadFile(beside(want, from.File))
+		if err != nil {
+			return "", err
+		}
+		secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+		if secret == "" {
+			return "", fmt.Errorf("%s is empty", from.File)
+		}
+		return secret, nil
+	}
+	return "", errors.New("a Kubernetes Secret can be read only for platform.kubernetes")
+}
+
+// beside is a path as a topology file means it: relative to that file.
+func beside(want spec.Topology, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(want.File), path)
+}
+
+func readTLS(want spec.Topology) (*tls.Config, error) {
+	if want.TLS == nil {
+		return nil, nil
+	}
+	if want.TLS.Secret != "" {
+		return nil, errors.New("tls.secret: a Kubernetes Secret can be read only for platform.kubernetes")
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if file := want.TLS.CertFile; file != "" {
+		pair, err := tls.LoadX509KeyPair(beside(want, file), beside(want, want.TLS.KeyFile))
+		if err != nil {
+			return nil, fmt.Errorf("tls.certFile %s and tls.keyFile %s: %w", file, want.TLS.KeyFile, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	if file := want.TLS.CAFile; file != "" {
+		text, err := os.ReadFile(beside(want, file))
+		if err != nil {
+			return nil, fmt.Errorf("tls.caFile: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("tls.caFile: %s holds no certificate", file)
+		}
+		trust(config, roots)
+	}
+	return config, nil
+}
+
+// trust accepts servers with a certificate of a CA of one's own. A name is
+// always checked against the certificate. An IP address is checked when the
+// certificate names any; one that names none is accepted for its chain alone, as
+// the servers do among themselves: nodes know each other by address, and
+// addresses change.
+func trust(config *tls.Config, roots *x509.CertPool) {
+	config.RootCAs = roots
+	config.InsecureSkipVerify = true // #nosec G402 -- VerifyConnection does it
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		leaf := state.PeerCertificates[0]
+		opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+		for _, cert := range state.PeerCertificates[1:] {
+			opts.Intermediates.AddCert(cert)
+		}
+		if net.ParseIP(state.ServerName) == nil || len(leaf.IPAddresses) > 0 {
+			opts.DNSName = state.ServerName
+		}
+		if _, err := leaf.Verify(opts); err != nil {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+		}
+		return nil
+	}
+}
