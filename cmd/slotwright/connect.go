@@ -4,11 +4,35 @@ import (
 	"errors"
 
 	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/live"
+	"github.com/slotwright/slotwright/reconcile/platform/local"
+	"github.com/slotwright/slotwright/reconcile/platform/static"
 	"github.com/slotwright/slotwright/spec"
 )
 
 // connect opens the cluster of a topology. It is the only place where live
 // things are made.
 func connect(want spec.Topology) (reconcile.Cluster, error) {
-	return nil, errors.New("reaching live servers is not built yet")
+	access, err := live.ReadAccess(want)
+	if err != nil {
+		return nil, err
+	}
+	p, err := platform(want)
+	if err != nil {
+		return nil, err
+	}
+	return live.New(want, p, live.Options{Access: access}), nil
+}
+
+func platform(want spec.Topology) (live.Platform, error) {
+	switch {
+	case want.Platform.Static != nil:
+		return static.New(want)
+	case want.Platform.Local != nil:
+		return local.New(want, func() (string, error) {
+			access, err := live.ReadAccess(want)
+			return access.Login.Password, err
+		})
+	}
+	return nil, errors.New("platform: kubernetes is not supported by this version")
 }

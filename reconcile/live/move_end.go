@@ -10,8 +10,8 @@ import (
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// patience bounds the commands that cost a server next to nothing.
-const patience = 5 * time.Second
+// slack bounds the commands that cost a server next to nothing.
+const slack = 5 * time.Second
 
 // end is a master that takes part in a move, with a connection of its own.
 type end struct {
@@ -69,7 +69,7 @@ func begun(ctx context.Context, d time.Duration) (context.Context, context.Cance
 
 // ask sends one command and waits for the reply.
 func (e *end) ask(ctx context.Context, args ...any) (any, error) {
-	ctx, cancel := begun(ctx, patience)
+	ctx, cancel := begun(ctx, slack)
 	defer cancel()
 	v, err := e.conn.Do(ctx, args...)
 	if err != nil {

@@ -63,7 +63,7 @@ func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
 		cmds[i] = []any{"CLUSTER", "GETKEYSINSLOT", s, listed}
 	}
 	var out []batch
-	for i, r := range w.from.pipe(ctx, db, patience, cmds) {
+	for i, r := range w.from.pipe(ctx, db, slack, cmds) {
 		found, ok := r.Value.([]any)
 		if r.Err != nil || !ok {
 			return nil, fmt.Errorf("list slot %d at %s: %w", slots[i], w.from.name, orGarbage(r))
@@ -115,7 +115,7 @@ func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err er
 
 // wait is how long a client waits for n MIGRATEs: longer than the server may
 // take, for it goes on also when the client has given up.
-func (w *pair) wait(n int) time.Duration { return time.Duration(n)*w.timeout + patience }
+func (w *pair) wait(n int) time.Duration { return time.Duration(n)*w.timeout + slack }
 
 // judge tells an answer that leaves it open where keys are from a refusal that
 // ends the move. OK and NOKEY (expired meanwhile) are both success.

@@ -60,7 +60,7 @@ func (w *pair) same(ctx context.Context, db int, key string) (same, busy bool, e
 // target answer for a slot it is importing; a source that does not hold the
 // key sends us there with ASK.
 func (e *end) fetch(ctx context.Context, db int, args ...any) (any, error) {
-	r := e.pipe(ctx, db, patience, [][]any{{"ASKING"}, args})
+	r := e.pipe(ctx, db, slack, [][]any{{"ASKING"}, args})
 	if refused(r[1].Err, "ASK ") {
 		return nil, nil
 	}

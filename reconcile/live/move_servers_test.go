@@ -22,22 +22,22 @@ import (
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
-// testHost and its ports are what these tests start servers on.
-const testHost = "127.24.0.1"
+// moveHost and its movePorts are what these tests start servers on.
+const moveHost = "127.24.0.1"
 
-var ports struct {
+var movePorts struct {
 	sync.Mutex
 	next int
 }
 
-// port hands out ports, round and round: a test that is done has freed its own.
+// port hands out movePorts, round and round: a test that is done has freed its own.
 func port() int {
-	ports.Lock()
-	defer ports.Unlock()
+	movePorts.Lock()
+	defer movePorts.Unlock()
 	for {
-		n := 24000 + ports.next%200
-		ports.next++
-		if l, err := net.Listen("tcp", net.JoinHostPort(testHost, strconv.Itoa(n))); err == nil {
+		n := 24000 + movePorts.next%200
+		movePorts.next++
+		if l, err := net.Listen("tcp", net.JoinHostPort(moveHost, strconv.Itoa(n))); err == nil {
 			l.Close()
 			return n
 		}
@@ -103,7 +103,7 @@ func (w *world) join(nodes ...*process) {
 // start runs a server on a port that is free here, with nothing in it.
 func (w *world) start(name string) *process {
 	w.t.Helper()
-	p := &process{name: name, dir: w.t.TempDir(), addr: net.JoinHostPort(testHost, strconv.Itoa(port()))}
+	p := &process{name: name, dir: w.t.TempDir(), addr: net.JoinHostPort(moveHost, strconv.Itoa(port()))}
 	w.nodes = append(w.nodes, p)
 	w.run(p)
 	return p
@@ -113,7 +113,7 @@ func (w *world) start(name string) *process {
 func (w *world) run(p *process) {
 	w.t.Helper()
 	_, port, _ := net.SplitHostPort(p.addr)
-	args := append([]string{"--port", port, "--bind", testHost, "--cluster-announce-ip", testHost, "--dir", p.dir, "--cluster-enabled", "yes",
+	args := append([]string{"--port", port, "--bind", moveHost, "--cluster-announce-ip", moveHost, "--dir", p.dir, "--cluster-enabled", "yes",
 		"--cluster-node-timeout", "2000", "--cluster-allow-replica-migration", "no", "--save", "",
 		"--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(p.dir, "log")}, w.extra...)
 	p.cmd = exec.Command(w.server, args...)

@@ -155,7 +155,7 @@ func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
 			cmds[k] = append([]any{"CLUSTER", "SETSLOT", slots[i]}, form...)
 		}
 		var again []int
-		for k, r := range e.pipe(ctx, 0, patience, cmds) {
+		for k, r := range e.pipe(ctx, 0, slack, cmds) {
 			i := todo[k]
 			if out[i] = r.Err; r.Err != nil {
 				out[i] = fmt.Errorf("slot %d %s at %s: %w", slots[i], strings.ToLower(fmt.Sprint(form[0])), e.name, r.Err)
@@ -180,7 +180,7 @@ func (e *end) count(ctx context.Context, slots []int) ([]int64, error) {
 		cmds[i] = []any{"CLUSTER", "COUNTKEYSINSLOT", s}
 	}
 	for db := range e.dbs {
-		for i, r := range e.pipe(ctx, db, patience, cmds) {
+		for i, r := range e.pipe(ctx, db, slack, cmds) {
 			n, ok := r.Value.(int64)
 			if r.Err != nil || !ok {
 				return nil, fmt.Errorf("count slot %d at %s: %w", slots[i], e.name, orGarbage(r))
