@@ -18,6 +18,8 @@ const (
 	// cluster scales; gossip grows with the square of it.
 	maxNodes  = 1000
 	maxWeight = 1000
+	// maxTolerance is further from even than one master with all slots: 999 shares.
+	maxTolerance = maxNodes
 
 	defaultTolerance  = 0.02
 	defaultMaxLatency = 20 * time.Millisecond
@@ -31,7 +33,7 @@ const (
 var (
 	label         = regexp.MustCompile(`^` + labelText + `$`)
 	engineVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
-	percent       = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{1,20})?)%$`)
+	percent       = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,20})?)%$`)
 )
 
 // topology checks what the strict reader let through and gives it its final
@@ -176,7 +178,7 @@ func (p *page) slots(s *body) Slots {
 		const path = "spec.slots.tolerance"
 		var ok bool
 		if out.Tolerance, ok = fractionOf(text); !ok {
-			p.say(path, fmt.Sprintf("%s: %s is not a share from 0%% to 100%%", path, quote(path, text)), "such as 2%")
+			p.say(path, fmt.Sprintf("%s: %s is not a share from 0%% to %d%%", path, quote(path, text), 100*maxTolerance), "such as 2%")
 		}
 	}
 	out.Weights = s.Slots.Weights
@@ -198,7 +200,7 @@ func fractionOf(text string) (float64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(parts[1]+"e-2", 64) // a division would round twice
-	return n, err == nil && n <= 1
+	return n, err == nil && n <= maxTolerance
 }
 
 // zonesNamed are the zones as written, or those the inventory names.

@@ -86,7 +86,7 @@ func TestFormatRefusesWhatLoadWouldRefuse(t *testing.T) {
 		"line break":                    func(t *Topology) { t.Config = map[string]string{"maxmemory": "1gb\nport 1"} },
 		"can't set requirepass":         func(t *Topology) { t.Config = map[string]string{"requirepass": "x"} },
 		"needs platform kubernetes":     func(t *Topology) { t.TLS = &TLS{Secret: "s"} },
-		"not a share":                   func(t *Topology) { t.Slots.Tolerance = 2 },
+		"not a share":                   func(t *Topology) { t.Slots.Tolerance = 1001 },
 		"is not a name":                 func(t *Topology) { t.Name = "Orders" },
 		"read back as another topology": func(t *Topology) { t.Allow.DataLoss = &slot.Set{} },
 	} {

@@ -28,8 +28,8 @@ func Load(sources []Source) ([]Topology, error) {
 	return all, nil
 }
 
-// alone leaves out the topologies that claim what another one claims: a name, or
-// the address of a node. Which of the two is right can't be known.
+// alone leaves out the topologies that claim what another one claims: a name, the
+// address of a node, or a port for local processes or their cluster bus. Which of the two is right can't be known.
 func alone(all []Topology) ([]Topology, Mistakes) {
 	var mistakes Mistakes
 	first := map[string]int{}
@@ -54,7 +54,7 @@ func alone(all []Topology) ([]Topology, Mistakes) {
 			kept = append(kept, t)
 		}
 	}
-	return kept, mistakes
+	return kept, mistakes.cut()
 }
 
 type claim struct {
@@ -67,6 +67,13 @@ func claims(t Topology) []claim {
 	if t.Platform.Static != nil {
 		for _, n := range t.Platform.Static.Nodes {
 			all = append(all, claim{"the address " + n.Address, t.Line})
+		}
+	}
+	if t.Platform.Local != nil {
+		for i := range t.Masters * (1 + t.ReplicasPerMaster) {
+			port := t.Platform.Local.BasePort + i
+			all = append(all, claim{fmt.Sprintf("port %d of this machine", port), t.Line},
+				claim{fmt.Sprintf("port %d of this machine", port+busOffset), t.Line})
 		}
 	}
 	return all

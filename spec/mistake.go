@@ -43,6 +43,19 @@ func (ms Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// maxMistakes is how many are told of one file.
+const maxMistakes = 100
+
+// cut leaves as many mistakes as a person can use.
+func (ms Mistakes) cut() Mistakes {
+	n := len(ms) - maxMistakes
+	if n <= 0 {
+		return ms
+	}
+	rest := Mistake{File: ms[maxMistakes].File, Line: ms[maxMistakes].Line, Text: fmt.Sprintf("from here on %d more mistakes", n)}
+	return append(ms[:maxMistakes], rest)
+}
+
 // sort keeps the order of mistakes on one line: they were found in a sensible one.
 func (ms Mistakes) sort() {
 	slices.SortStableFunc(ms, func(a, b Mistake) int {

@@ -15,10 +15,7 @@ import (
 	k8syaml "sigs.k8s.io/yaml"
 )
 
-const (
-	maxDocuments = 1000 // in one file
-	maxMistakes  = 100  // told of one file
-)
+const maxDocuments = 1000 // in one file
 
 // parse reads one file: its topologies without mistakes, and every mistake,
 // though no more than a person can use.
@@ -27,11 +24,7 @@ func parse(src Source) ([]Topology, Mistakes) {
 		return nil, Mistakes{*m}
 	}
 	found, mistakes := parseText(src)
-	if n := len(mistakes) - maxMistakes; n > 0 {
-		mistakes = append(mistakes[:maxMistakes], Mistake{File: src.Name, Line: mistakes[maxMistakes].Line,
-			Text: fmt.Sprintf("%d more mistakes in this file", n)})
-	}
-	return found, mistakes
+	return found, mistakes.cut()
 }
 
 func parseText(src Source) ([]Topology, Mistakes) {

@@ -99,7 +99,8 @@ func TestTheSchemaAcceptsWhatFormatWrites(t *testing.T) {
 // YAML is written, and those about several places at once.
 var beyond = []string{
 	"anchors orders", "counts-out-of-range together", "deep deep", "inventory half", "inventory unzoned",
-	"platforms ports", "platforms imageless", "same-name twin", "same-name twin", "same-name second", "tls tls-23",
+	"platforms ports", "platforms imageless", "same-claims twin", "same-claims twin", "same-claims second",
+	"same-claims on-its-ports", "same-claims on-its-bus", "tls tls-23",
 }
 
 func TestTheSchemaRejectsEveryWrongDocumentItCan(t *testing.T) {

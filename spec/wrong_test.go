@@ -119,7 +119,7 @@ func TestLimitsAreNamed(t *testing.T) {
 		"more than 1000 documents":               documents.Bytes(),
 		"more than 1000 nodes":                   nodes.Bytes(),
 		"more than 100 bytes":                    append([]byte("apiVersion: slotwright/v1alpha1\nkind: RedisCluster\n"), "? "+strings.Repeat("k", 101)+"\n"...),
-		"903 more mistakes in this file":         append([]byte("apiVersion: slotwright/v1alpha1\nkind: RedisCluster\n"), numbered(maxMistakes+899)...),
+		"from here on 903 more mistakes":         append([]byte("apiVersion: slotwright/v1alpha1\nkind: RedisCluster\n"), numbered(maxMistakes+899)...),
 		"not YAML: exceeded max depth of 10000":  many(20_000, "["),
 		"not YAML: exceeded max depth of 10000 ": many(20_000, "- "),
 	} {
