@@ -75,8 +75,17 @@ func unreadable(src Source) *Mistake {
 		}
 		return at(valid, "the file is not UTF-8 text", "")
 	}
+	if i := unseen.FindIndex(src.Data); i != nil {
+		r, _ := utf8.DecodeRune(src.Data[i[0]:])
+		return at(i[0], fmt.Sprintf("the file holds the invisible character %U", r), "lines end with LF or CR LF; nothing else may move what is seen")
+	}
 	return nil
 }
+
+// unseen are characters that end a line or turn the direction of text in some
+// programs and not in others: with one of them a file could be reviewed as one
+// thing and read as another, and its lines would be counted differently.
+var unseen = regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 

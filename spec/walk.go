@@ -181,8 +181,9 @@ func (p *page) scalar(n *yaml.Node, t reflect.Type, path string) *yaml.Node {
 	panic("spec: no reader for a " + t.String())
 }
 
-// text is a string that every YAML reader takes for a string. No control
-// characters: a line feed in a value could become a line of redis.conf.
+// text is a string that every YAML reader takes for a string. Nothing unprintable:
+// a line feed in a value could become a line of redis.conf, an escape sequence a
+// command to somebody's terminal.
 func (p *page) text(n *yaml.Node, path string) *yaml.Node {
 	if n.Style == 0 {
 		if what := takenFor(n.Value); what != "" {
@@ -191,8 +192,8 @@ func (p *page) text(n *yaml.Node, path string) *yaml.Node {
 			return nil
 		}
 	}
-	if strings.ContainsFunc(n.Value, unicode.IsControl) {
-		p.say(path, path+" holds a line break or another control character", "")
+	if strings.ContainsFunc(n.Value, unprintable) {
+		p.say(path, path+" holds a line break or something else that can't be printed", "")
 		return nil
 	}
 	return textNode(n.Value)

@@ -146,3 +146,10 @@ func TestNothingToReadIsAnError(t *testing.T) {
 		t.Errorf("loaded %v, %v", all, err)
 	}
 }
+
+func TestLinesMayEndAsOnWindows(t *testing.T) {
+	data := strings.ReplaceAll(fmt.Sprintf(plain, "a"), "\n", "\r\n")
+	if all, err := Load([]Source{{Name: "a.yaml", Data: []byte(data)}}); err != nil || len(all) != 1 {
+		t.Errorf("got %v, %v", all, err)
+	}
+}
