@@ -2,26 +2,18 @@ package spec
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // Limits of what a topology may ask for.
 const (
 	// maxNodes is up to where the Redis Cluster specification promises that a
 	// cluster scales; gossip grows with the square of it.
-	maxNodes  = 1000
-	maxWeight = 1000
-	// maxTolerance is further from even than one master with all slots: 999 shares.
-	maxTolerance = maxNodes
+	maxNodes = 1000
 
-	defaultTolerance  = 0.02
 	defaultMaxLatency = 20 * time.Millisecond
 )
 
@@ -33,7 +25,6 @@ const (
 var (
 	label         = regexp.MustCompile(`^` + labelText + `$`)
 	engineVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
-	percent       = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,20})?)%$`)
 )
 
 // topology checks what the strict reader let through and gives it its final
@@ -169,52 +160,6 @@ func (p *page) engine(e *engine) Engine {
 	return Engine{Name: e.Name, Version: e.Version}
 }
 
-func (p *page) slots(s *body) Slots {
-	out := Slots{Tolerance: defaultTolerance}
-	if s.Slots == nil {
-		return out
-	}
-	if text := s.Slots.Tolerance; text != "" {
-		const path = "spec.slots.tolerance"
-		var ok bool
-		if out.Tolerance, ok = fractionOf(text); !ok {
-			p.say(path, fmt.Sprintf("%s: %s is not a share from 0%% to %d%%", path, quote(path, text), 100*maxTolerance), "such as 2%")
-		}
-	}
-	out.Weights = s.Slots.Weights
-	known := s.zonesNamed()
-	for _, zone := range slices.Sorted(maps.Keys(out.Weights)) {
-		path := "spec.slots.weights." + zone
-		p.between(path, out.Weights[zone], 1, maxWeight)
-		if !slices.Contains(known, zone) {
-			p.say(path, fmt.Sprintf("weight of %s, which is no zone of this topology", quote(path, zone)), "")
-		}
-	}
-	return out
-}
-
-// fractionOf reads "2%" as 0.02.
-func fractionOf(text string) (float64, bool) {
-	parts := percent.FindStringSubmatch(text)
-	if parts == nil {
-		return 0, false
-	}
-	n, err := strconv.ParseFloat(parts[1]+"e-2", 64) // a division would round twice
-	return n, err == nil && n <= maxTolerance
-}
-
-// zonesNamed are the zones as written, or those the inventory names.
-func (s *body) zonesNamed() []string {
-	if len(s.Zones) > 0 || s.Platform.Static == nil {
-		return s.Zones
-	}
-	var zones []string
-	for _, n := range s.Platform.Static.Nodes {
-		zones = append(zones, n.Zone)
-	}
-	return zones
-}
-
 func (p *page) migration(m *migration) Migration {
 	const path = "spec.migration.maxLatency"
 	out := Migration{MaxLatency: defaultMaxLatency}
@@ -226,38 +171,5 @@ func (p *page) migration(m *migration) Migration {
 		p.say(path, fmt.Sprintf("%s: %s is not a time above zero", path, quote(path, m.MaxLatency)), "such as 20ms")
 	}
 	out.MaxLatency = d
-	return out
-}
-
-func (p *page) allow(a *allow) Allow {
-	if a == nil {
-		return Allow{}
-	}
-	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete}
-	if a.ShrinkTo != nil {
-		p.between("spec.allow.shrinkTo", *a.ShrinkTo, 1, maxNodes)
-	}
-	const path = "spec.allow.dataLoss"
-	var lost slot.Set
-	for i, text := range a.DataLoss {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if p.void[at] {
-			continue
-		}
-		set, err := slot.Parse(string(text))
-		both := lost.Intersect(set)
-		switch {
-		case err != nil:
-			p.say(at, at+": "+err.Error(), "write [0-5460, 7000]")
-		case set.Empty():
-			p.say(at, at+" is empty", "")
-		case !both.Empty():
-			p.say(at, fmt.Sprintf("%s: slots %s are written twice", at, both), "")
-		}
-		lost = lost.Union(set)
-	}
-	if len(a.DataLoss) > 0 {
-		out.DataLoss = &lost
-	}
 	return out
 }

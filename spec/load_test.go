@@ -96,6 +96,7 @@ func TestKubernetesKeepsItsResourcesAsTheyAre(t *testing.T) {
 		Resources: map[string]any{
 			"requests": map[string]any{"cpu": 1.0, "memory": "1Gi"},
 			"limits":   map[string]any{"cpu": 1.5, "memory": "2Gi"},
+			"more":     map[string]any{"quoted": []any{"true", "1", "~"}, "plain": []any{true, 1.0, -2.5}},
 			"claims":   []any{},
 		},
 	}

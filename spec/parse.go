@@ -87,7 +87,11 @@ func unreadable(src Source) *Mistake {
 // thing and read as another, and its lines would be counted differently.
 var unseen = regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlError    = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	unknownAlias = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+	tabIndent    = regexp.MustCompile(`^ *\t`)
+)
 
 // syntaxMistake puts a complaint of the YAML library in our form. After one
 // the rest of the file can't be read.
@@ -98,7 +102,9 @@ func syntaxMistake(src Source, err error) Mistake {
 		return m
 	}
 	m.Line, _ = strconv.Atoi(parts[1])
-	if strings.Contains(parts[2], "anchor") { // its name may be a password that begins with *
+	if alias := unknownAlias.FindStringSubmatch(parts[2]); alias != nil { // may be a password that begins with *
+		before, _, _ := strings.Cut(string(src.Data), "*"+alias[1])
+		m.Line = 1 + strings.Count(before, "\n")
 		m.Text, m.Hint = "not YAML: an alias (*) without its anchor", "put text that begins with * in quotes"
 	} else {
 		m.Text += ": " + parts[2]
@@ -108,8 +114,6 @@ func syntaxMistake(src Source, err error) Mistake {
 	}
 	return m
 }
-
-var tabIndent = regexp.MustCompile(`^ *\t`)
 
 // readDocument reads one document. The YAML library gives the tree with its
 // lines, which the strict rules are held against; what is left of it

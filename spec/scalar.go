@@ -1,9 +1,14 @@
 package spec
 
 import (
+	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 var (
@@ -40,4 +45,75 @@ func takenFor(plain string) string {
 		return "a YAML instruction"
 	}
 	return ""
+}
+
+func (p *page) scalar(n *yaml.Node, t reflect.Type, path string) *yaml.Node {
+	if n.Kind != yaml.ScalarNode {
+		p.say(path, path+" must be a single value", "")
+		return nil
+	}
+	switch {
+	case t == reflect.TypeFor[scalar]():
+		return p.textOrNumber(n, path)
+	case t.Kind() == reflect.String:
+		if n.Value == "" {
+			p.say(path, path+" is empty", "write a value, or leave it out")
+			return nil
+		}
+		return p.text(n, path)
+	case t.Kind() == reflect.Int:
+		return p.number(n, path)
+	case t.Kind() == reflect.Bool:
+		return p.truth(n, path)
+	}
+	panic("spec: no reader for a " + t.String())
+}
+
+// text is a string that every YAML reader takes for a string. Nothing unprintable:
+// a line feed in a value could become a line of redis.conf, an escape sequence a
+// command to somebody's terminal.
+func (p *page) text(n *yaml.Node, path string) *yaml.Node {
+	if n.Style == 0 {
+		if what := takenFor(n.Value); what != "" {
+			p.say(path, fmt.Sprintf("%s must be text, but %s without quotes is taken for %s", path, quote(path, n.Value), what),
+				"put it in quotes")
+			return nil
+		}
+	}
+	if strings.ContainsFunc(n.Value, unprintable) {
+		p.say(path, path+" holds a line break or something else that can't be printed", "")
+		return nil
+	}
+	return textNode(n.Value)
+}
+
+func (p *page) textOrNumber(n *yaml.Node, path string) *yaml.Node {
+	if n.Style == 0 && wholeNumber.MatchString(n.Value) {
+		return textNode(n.Value)
+	}
+	return p.text(n, path)
+}
+
+func (p *page) number(n *yaml.Node, path string) *yaml.Node {
+	if n.Style != 0 || !wholeNumber.MatchString(n.Value) {
+		p.say(path, fmt.Sprintf("%s must be a whole number, not %s", path, quote(path, n.Value)), "plain decimal digits, without quotes")
+		return nil
+	}
+	if _, err := strconv.ParseInt(n.Value, 10, 32); err != nil {
+		p.say(path, fmt.Sprintf("%s is out of any range: %s", path, quote(path, n.Value)), "")
+		return nil
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: n.Value}
+}
+
+func (p *page) truth(n *yaml.Node, path string) *yaml.Node {
+	if n.Style != 0 || n.Value != "true" && n.Value != "false" {
+		p.say(path, fmt.Sprintf("%s must be true or false, not %s", path, quote(path, n.Value)), "")
+		return nil
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: n.Value}
+}
+
+func textNode(value string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: value}
 }
