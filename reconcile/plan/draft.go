@@ -152,7 +152,12 @@ func (d *draft) up(i int) bool { return d.node(i).Health == cluster.Up }
 // answers, owns nothing, holds nothing and nobody follows it.
 func (d *draft) blank(i int) bool {
 	n := d.node(i)
-	return d.up(i) && d.lead[i] == itself && d.have[i] == 0 && n.Keys == 0 && len(d.followers[i]) == 0
+	return d.up(i) && d.idle(i) && n.Keys == 0
+}
+
+// idle reports whether node i leads and follows nobody: it may found a shard.
+func (d *draft) idle(i int) bool {
+	return d.lead[i] == itself && d.have[i] == 0 && len(d.followers[i]) == 0
 }
 
 // maxLag is how many bytes a replica may be behind and still count as synced.

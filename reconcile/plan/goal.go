@@ -64,6 +64,9 @@ func (d *draft) place(shards []*shard) bool {
 	slices.SortFunc(shards, func(a, b *shard) int { return strings.Compare(a.name, b.name) })
 	for _, s := range shards {
 		s.members = s.stays
+		if len(s.stays) == 0 {
+			s.members = d.newcomers(shards)
+		}
 	}
 	d.chooseLeaders(shards)
 	for range 3 {
@@ -77,11 +80,24 @@ func (d *draft) place(shards []*shard) bool {
 		}
 	}
 	for _, s := range shards {
-		if s.fresh && s.leader != s.master && d.lead[s.leader] == itself {
+		if s.fresh && s.leader != s.master && d.idle(s.leader) {
 			s.master, s.name = s.leader, d.name(s.leader)
 		}
 	}
 	return true
+}
+
+// newcomers are the nodes that may come to a shard of which nobody stays: they
+// say which zones its leader may stand in, before anybody has a seat.
+func (d *draft) newcomers(shards []*shard) []int {
+	var out []int
+	for i := range d.now.Nodes {
+		stays := slices.ContainsFunc(shards, func(s *shard) bool { return slices.Contains(s.stays, i) })
+		if d.seatable(i) && !stays {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 func leaders(shards []*shard) []int {
@@ -110,28 +126,42 @@ func (d *draft) freeze() []*shard {
 	return shards
 }
 
-// goal is what people and the fingerprint see of the aim.
+// goal is what people and the fingerprint see of the aim. It names what holds
+// at the end, not what is left to do, so that it stays equal while the plan
+// runs: every unlisted node of ours and every spare counts as removed.
 func (d *draft) goal() Goal {
-	var g Goal
-	for _, s := range d.aim.shards {
-		out := Shard{Leader: d.name(s.leader), Slots: s.slots}
-		for _, m := range s.members {
-			if m != s.leader {
-				out.Replicas = append(out.Replicas, d.name(m))
-			}
-		}
-		slices.Sort(out.Replicas)
-		g.Shards = append(g.Shards, out)
-	}
-	slices.SortFunc(g.Shards, func(a, b Shard) int { return cmp.Compare(a.Leader, b.Leader) })
+	g := Goal{Shards: d.goalShards()}
 	if d.aim.frozen {
 		return g
 	}
 	for i := range d.now.Nodes {
 		n := d.node(i)
-		if d.leaving[i] || n.Before && !n.Listed || n.Listed && d.aim.seat[i] == nowhere {
+		seated := d.aim.seat[i] != nowhere
+		if d.leaving[i] || n.Before && !n.Listed || n.Listed && !seated {
 			g.Removed = append(g.Removed, n.Name)
+		}
+		if seated && len(d.want.Config) > 0 {
+			if g.Config == nil {
+				g.Config = map[string]map[string]string{}
+			}
+			g.Config[n.Name] = d.want.Config
 		}
 	}
 	return g
+}
+
+func (d *draft) goalShards() []Shard {
+	var out []Shard
+	for _, s := range d.aim.shards {
+		shard := Shard{Leader: d.name(s.leader), Slots: s.slots}
+		for _, m := range s.members {
+			if m != s.leader {
+				shard.Replicas = append(shard.Replicas, d.name(m))
+			}
+		}
+		slices.Sort(shard.Replicas)
+		out = append(out, shard)
+	}
+	slices.SortFunc(out, func(a, b Shard) int { return cmp.Compare(a.Leader, b.Leader) })
+	return out
 }

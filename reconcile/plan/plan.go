@@ -8,11 +8,11 @@ import "github.com/slotwright/slotwright/spec/slot"
 // Plan is the whole way from what was seen to what is wanted, or as much of it
 // as may be gone now.
 type Plan struct {
-	Cluster string
-	Steps   []Step // in order; stages ascend
-	Holds   []Hold
-	Notes   []string // what people should know and nothing waits for: spare nodes, strangers, stale permissions
-	Goal    Goal
+	Cluster string   `json:"cluster"`
+	Steps   []Step   `json:"steps"` // in order; stages ascend
+	Holds   []Hold   `json:"holds,omitempty"`
+	Notes   []string `json:"notes,omitempty"` // what people should know and nothing waits for: spare nodes, strangers, stale permissions
+	Goal    Goal     `json:"goal"`
 }
 
 // Kind is what a step does. The kinds are closed.
@@ -38,18 +38,18 @@ const (
 // Step is one change that either happened or did not, on one node or, for
 // Move, Close, Follow and Promote, between two.
 type Step struct {
-	Stage  int // steps of one stage may run together, in any order
-	Kind   Kind
-	Node   string
-	From   string
-	To     string
-	Slots  slot.Set
-	Keys   int64 // about how many keys move; Unknown when it can't be told
-	Bytes  int64 // about how many bytes move or are copied
-	Config map[string]string
-	Shard  string // name of the shard's leader when the step runs
-	Bare   bool   // the shard has no synced replica while the step runs
-	Reason string
+	Stage  int               `json:"stage"` // steps of one stage may run together, in any order
+	Kind   Kind              `json:"kind"`
+	Node   string            `json:"node,omitempty"`
+	From   string            `json:"from,omitempty"`
+	To     string            `json:"to,omitempty"`
+	Slots  slot.Set          `json:"slots,omitzero"`
+	Keys   int64             `json:"keys,omitempty"`  // about how many keys move; Unknown when it can't be told
+	Bytes  int64             `json:"bytes,omitempty"` // about how many bytes move or are copied
+	Config map[string]string `json:"config,omitempty"`
+	Shard  string            `json:"shard,omitempty"` // name of the shard's leader when the step runs
+	Bare   bool              `json:"bare,omitempty"`  // the shard has no synced replica while the step runs
+	Reason string            `json:"reason,omitempty"`
 }
 
 // Why says who can lift a hold.
@@ -64,11 +64,11 @@ const (
 
 // Hold is something left undone on purpose.
 type Hold struct {
-	Why  Why
-	Code Code
-	Node string // "" when it is about the cluster
-	Text string // what holds, with the numbers
-	Lift string // what lifts it
+	Why  Why    `json:"why"`
+	Code Code   `json:"code"`
+	Node string `json:"node,omitempty"` // "" when it is about the cluster
+	Text string `json:"text"`           // what holds, with the numbers
+	Lift string `json:"lift"`           // what lifts it
 }
 
 // Progress is how far one step of a running stage has come.
@@ -83,16 +83,16 @@ type Progress struct {
 // Goal is the end of a plan: what its fingerprint covers, so that an approval
 // survives a crash in the middle and never covers a new removal.
 type Goal struct {
-	Shards  []Shard                      // sorted by leader
-	Removed []string                     // nodes that leave, sorted
-	Config  map[string]map[string]string // directives to change, by node
+	Shards  []Shard                      `json:"shards,omitempty"`  // sorted by leader
+	Removed []string                     `json:"removed,omitempty"` // nodes that leave, sorted
+	Config  map[string]map[string]string `json:"config,omitempty"`  // directives that topology sets, by node
 }
 
 // Shard is a leader, its replicas and the slots they serve.
 type Shard struct {
-	Leader   string
-	Replicas []string // sorted
-	Slots    slot.Set
+	Leader   string   `json:"leader"`
+	Replicas []string `json:"replicas,omitempty"` // sorted
+	Slots    slot.Set `json:"slots,omitzero"`
 }
 
 // First is the first stage: the steps that may run now.

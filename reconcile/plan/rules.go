@@ -68,9 +68,10 @@ func (d *draft) make() Plan {
 	d.choose()
 	p.Goal = d.goal()
 	p.Notes = d.notes()
+	p.Holds = d.problems()
 	p.Steps = d.walk()
-	p.Holds = append(d.problems(), d.holds...)
-	p.Holds = tidyHolds(p.Holds)
+	p.Goal.Shards = d.goalShards()
+	p.Holds = tidyHolds(append(p.Holds, d.holds...))
 	return p
 }
 
@@ -92,6 +93,9 @@ func (d *draft) walk() []Step {
 		out = append(out, steps...)
 		d.look()
 		d.follow()
+		if steps[0].Kind == Restart {
+			d.chooseLeaders(d.aim.shards) // a master that was relieved may lead again
+		}
 	}
 	return out
 }
@@ -105,11 +109,14 @@ func (d *draft) next() []Step {
 	return nil
 }
 
-// follow notices whom promotions and first slots made of the aim's shards.
+// follow notices who leads the aim's shards now. A new shard is its founder's
+// until it serves slots, whomever the founder follows still.
 func (d *draft) follow() {
 	for _, list := range [][]*shard{d.aim.shards, d.aim.drain} {
 		for _, s := range list {
-			s.master = d.root(s.master)
+			if s.fresh = s.fresh && d.have[s.master] == 0; !s.fresh {
+				s.master = d.root(s.master)
+			}
 		}
 	}
 }

@@ -1,0 +1,111 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+)
+
+// Explain says what holds of this code mean and what lifts them. It reports
+// false for a code there is none of.
+func Explain(c Code) (meaning, lift string, ok bool) {
+	e, ok := explanations[c]
+	return e.meaning, e.lift, ok
+}
+
+// Codes are all codes, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(explanations)) }
+
+var explanations = map[Code]struct{ meaning, lift string }{
+	NodeSilent: {
+		"A node does not answer. What it owns and holds is then unknown, and unknown is not empty: no slots move while an owner of slots is silent, nothing is removed while a member that stays is, and a leaving master that is silent is never removed.",
+		"Bring the node back, or wait until the cluster has failed over. A leaving node that is gone for good: CLUSTER FORGET it on every member by hand, once you know that nothing on it is needed.",
+	},
+	NodeLoading: {
+		"A node answers LOADING: it reads its data from disk and can say nothing else yet.",
+		"Wait. It goes on by itself when the node has loaded.",
+	},
+	ViewsDisagree: {
+		"The members tell different stories about who owns a slot or who follows whom. Until they agree, nothing is assigned, moved, promoted or removed.",
+		"Wait some seconds: gossip settles most of it. If it stays, compare CLUSTER NODES of the nodes named; a network that is cut in one direction is the usual reason.",
+	},
+	NotSynced: {
+		"A replica has not caught up with its master, so it can't take over and nobody may rely on its copy.",
+		"Wait for the sync. If it does not end, look at the replica's log: client-output-buffer-limit and repl-backlog-size are the usual reasons.",
+	},
+	FailbackWaits: {
+		"Masters stand unevenly over zones after a failover. They are brought back only when every member is up and in sync, so that a rebooting node does not make others turn.",
+		"Wait until they are, or say failback: false to leave masters where they are.",
+	},
+	NotEnough: {
+		"There are fewer nodes than masters times (replicas plus one).",
+		"List more nodes, or ask for fewer masters or replicas.",
+	},
+	ZoneRule: {
+		"zoneSpread: Required wants the members of every shard in different zones, and with the nodes there are that can't be done.",
+		"List nodes in the zones that are short, or say zoneSpread: Preferred.",
+	},
+	NoMemory: {
+		"A node has no memory for the slots that would move there: it would refuse writes or be killed.",
+		"Raise maxmemory, use larger nodes, or move to more masters.",
+	},
+	WouldEvict: {
+		"A node has no memory for the slots that would move there, and its maxmemory-policy would make room by dropping keys without a word.",
+		"Raise maxmemory, or move to more masters.",
+	},
+	NotEmpty: {
+		"A node that should be empty holds keys: a new one that had data before, or a leaving one after its last slot was gone. Nothing that holds keys is reset or removed.",
+		"Look at the keys. Empty the node yourself if they are not needed, or take it out of the file.",
+	},
+	OtherCluster: {
+		"A listed node belongs to another cluster. Meeting it would merge the two for ever.",
+		"Take it out of the file, correct its address, or reset it yourself.",
+	},
+	ShrinkTo: {
+		"The change would remove more than half of the masters, or leave fewer than three.",
+		"Write allow.shrinkTo with the new number of masters next to it, if it is meant.",
+	},
+	Deletion: {
+		"state: Absent deletes the cluster with all its data.",
+		"Write allow.delete with the cluster's name, if it is meant. Servers of a fixed inventory are never deleted.",
+	},
+	LostSlots: {
+		"Nobody owns some slots in a cluster that has data. Their keys are lost, unless a node that has them comes back; giving the slots away now would make that final.",
+		"Bring the node back, or accept the loss with allow.dataLoss naming exactly those slots.",
+	},
+	WrongEngine: {
+		"A node runs another engine or version than spec.engine says. A new node like that is not met.",
+		"Install the right engine there, or correct spec.engine.",
+	},
+	Stranger: {
+		"A node that no topology names serves slots. It is not touched, and no slots move, because how many each shard should have depends on whose those are.",
+		"List the node, or move its slots away by hand.",
+	},
+	StaleApproval: {
+		"The plan is not the one that was approved, nor what is left of it.",
+		"Look at the new plan and approve it.",
+	},
+	Suspended: {
+		"The topology says suspend: true: the cluster is observed and nothing is changed.",
+		"Remove suspend.",
+	},
+	RestartNeeded: {
+		"A directive can't be set on a running server, and slotwright can't restart this node safely: it belongs to a fixed inventory, or its shard has no replica to take over.",
+		"Restart the node yourself, replicas first, a master only after CLUSTER FAILOVER at its replica.",
+	},
+	Conflict: {
+		"Something was seen that no rule covers.",
+		"Look at CLUSTER NODES of the nodes named and repair it by hand.",
+	},
+	Refused: {
+		"A server refused a command.",
+		"The text has the server's own words.",
+	},
+	Busy: {
+		"Another run of slotwright is acting on this cluster.",
+		"Wait until it has ended.",
+	},
+	NoProgress: {
+		"Nothing changed for as long as --timeout allows.",
+		"The other holds say what it waited for. Running it again is safe.",
+	},
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// restart brings in what a running server refuses, one node at a time and
+// replicas first. A master is restarted only after a replica took over: one
+// that comes back within the node timeout without its data would have its
+// replicas drop theirs.
+func (d *draft) restart() []Step {
+	if d.aim.frozen || !d.agreed() {
+		return nil
+	}
+	var masters []int
+	for i := range d.now.Nodes {
+		if !d.needRestart(i) || d.aim.seat[i] == nowhere {
+			continue
+		}
+		if d.lead[i] == itself || !makes(d.want) {
+			masters = append(masters, i)
+		} else if d.quiet("restarting") {
+			return []Step{d.restartStep(i)}
+		}
+	}
+	for _, i := range masters {
+		if step, ok := d.relieve(i); ok {
+			return []Step{step}
+		}
+	}
+	return nil
+}
+
+func (d *draft) needRestart(i int) bool {
+	_, restart := d.differing(i)
+	return len(restart) > 0
+}
+
+func (d *draft) restartStep(i int) Step {
+	_, restart := d.differing(i)
+	m := d.root(i)
+	return Step{
+		Kind: Restart, Node: d.name(i), Config: restart, Shard: d.name(m), Bare: d.syncedOf(m) == 1,
+		Reason: "a running server refuses to change it",
+	}
+}
+
+// relieve has a replica take over from master i, so that it can be restarted.
+func (d *draft) relieve(i int) (Step, bool) {
+	s := d.shardOf(i)
+	if makes(d.want) && s != nil && s.master == i {
+		for _, f := range s.members {
+			if d.lead[f] == i && d.synced(f) && d.have[i] > 0 && !d.openAt(i) && d.quiet("restarting") {
+				step := d.promoteStep(s, false)
+				step.Node, step.Reason = d.name(f), d.name(i)+" has to be restarted"
+				return step, true
+			}
+		}
+		if len(s.members) > 1 {
+			return Step{}, false // its replica is on the way
+		}
+	}
+	_, restart := d.differing(i)
+	d.hold(Hold{
+		Why: Stuck, Code: RestartNeeded, Node: d.name(i),
+		Text: fmt.Sprintf("%s must be restarted to change %s", d.name(i), strings.Join(slices.Sorted(maps.Keys(restart)), ", ")),
+		Lift: "restart it yourself: replicas first, a master only after CLUSTER FAILOVER at its replica",
+	})
+	return Step{}, false
+}
