@@ -1,0 +1,186 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Session is one connection of a client. It lives until it is closed or its
+// server restarts.
+type Session struct {
+	w      *World
+	s      *server
+	life   int
+	id     int64
+	name   string
+	asking bool // the next command may touch a slot being imported
+	user   bool // it has authenticated
+	closed bool
+}
+
+// Open connects to a server, which need not be up.
+func (w *World) Open(addr string) *Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.open(w.at[addr])
+}
+
+func (w *World) open(s *server) *Session {
+	w.clients++
+	c := &Session{w: w, s: s, id: w.clients}
+	if s != nil {
+		c.life = s.life
+		s.sessions = append(s.sessions, c)
+	}
+	return c
+}
+
+// Close ends the connection. It is safe to call twice.
+func (c *Session) Close() {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	c.close()
+}
+
+func (c *Session) close() {
+	c.closed = true
+	if c.s == nil {
+		return
+	}
+	for i, other := range c.s.sessions {
+		if other == c {
+			c.s.sessions = append(c.s.sessions[:i:i], c.s.sessions[i+1:]...)
+			return
+		}
+	}
+}
+
+// Do answers one command on a connection of its own.
+func (w *World) Do(addr string, args ...string) (any, error) {
+	c := w.Open(addr)
+	defer c.Close()
+	return c.Do(args...)
+}
+
+// Do answers one command as RESP2 values: nil, int64, string or []any. A refusal
+// is an Error; ErrDown and ErrSilent are no answer.
+func (c *Session) Do(args ...string) (any, error) {
+	c.w.mu.Lock()
+	v, err := c.run(args)
+	c.w.mu.Unlock()
+	if c.w.After != nil {
+		c.w.After(c.w, c.s.at(), args)
+	}
+	return v, err
+}
+
+func (s *server) at() string {
+	if s == nil {
+		return ""
+	}
+	return s.addr
+}
+
+// Lost says that the connection can't be used any more.
+func (c *Session) Lost() bool {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	return c.lost()
+}
+
+func (c *Session) lost() bool {
+	return c.s == nil || c.closed || c.s.down || c.life != c.s.life
+}
+
+func (c *Session) run(args []string) (any, error) {
+	if c.lost() {
+		return nil, ErrDown
+	}
+	if c.s.paused || c.s.hidden {
+		return nil, ErrSilent
+	}
+	if c.w.Fault != nil {
+		if err := c.w.Fault(c.s.addr, args); err != nil {
+			return nil, err
+		}
+	}
+	v, err := c.dispatch(args)
+	if strings.ToUpper(args[0]) != "ASKING" {
+		c.asking = false
+	}
+	if !c.s.down {
+		c.w.updateState(c.s)
+	}
+	return v, err
+}
+
+// command answers one command; args are what follows its name.
+type command struct {
+	least int // arguments
+	run   func(c *Session, args []string) (any, error)
+}
+
+func (c *Session) dispatch(args []string) (any, error) {
+	name := strings.ToUpper(args[0])
+	cmd, ok := commands[name]
+	if !ok {
+		return nil, Error(fmt.Sprintf("ERR unknown command '%s', with args beginning with: ", args[0]))
+	}
+	if !c.authenticated() && name != "AUTH" && name != "HELLO" {
+		return nil, Error("NOAUTH Authentication required.")
+	}
+	return cmd.call(c, strings.ToLower(name), args[1:])
+}
+
+func (cmd command) call(c *Session, name string, args []string) (any, error) {
+	if len(args) < cmd.least {
+		return nil, Error(fmt.Sprintf("ERR wrong number of arguments for '%s' command", name))
+	}
+	return cmd.run(c, args)
+}
+
+func (c *Session) authenticated() bool {
+	return c.user || c.s.config["requirepass"] == ""
+}
+
+// commands are those slotwright and its tests send. They are filled in at start
+// because CLUSTER and others look into tables of their own.
+var commands map[string]command
+
+func init() {
+	commands = map[string]command{
+		"ASKING":   {0, (*Session).askingCmd},
+		"AUTH":     {1, (*Session).auth},
+		"CLIENT":   {1, sub("client", clientCommands)},
+		"CLUSTER":  {1, sub("cluster", clusterCommands)},
+		"CONFIG":   {1, sub("config", configCommands)},
+		"DBSIZE":   {0, (*Session).dbsize},
+		"DEL":      {1, (*Session).del},
+		"DUMP":     {1, (*Session).dump},
+		"EXISTS":   {1, (*Session).exists},
+		"FUNCTION": {1, sub("function", functionCommands)},
+		"GET":      {1, (*Session).getCmd},
+		"HELLO":    {0, (*Session).hello},
+		"INFO":     {0, (*Session).info},
+		"MEMORY":   {1, sub("memory", memoryCommands)},
+		"MIGRATE":  {5, (*Session).migrate},
+		"PING":     {0, func(*Session, []string) (any, error) { return "PONG", nil }},
+		"PTTL":     {1, (*Session).pttl},
+		"SELECT":   {1, (*Session).selectDB},
+		"SET":      {2, (*Session).setCmd},
+		"SHUTDOWN": {0, (*Session).shutdown},
+		"TYPE":     {1, (*Session).typeCmd},
+		"WAIT":     {2, (*Session).wait},
+	}
+}
+
+// sub is a command whose first argument chooses what it does.
+func sub(parent string, table map[string]command) func(*Session, []string) (any, error) {
+	return func(c *Session, args []string) (any, error) {
+		cmd, ok := table[strings.ToUpper(args[0])]
+		if !ok {
+			return nil, Error(fmt.Sprintf("ERR unknown subcommand '%s'. Try %s HELP.", args[0], strings.ToUpper(parent)))
+		}
+		return cmd.call(c, parent+"|"+strings.ToLower(args[0]), args[1:])
+	}
+}
