@@ -188,7 +188,12 @@ func newWorldSite() worldSite {
 func worldAddr(name string) string { return fmt.Sprintf("10.0.0.%d:6379", name[0]-'a'+1) }
 
 func (s worldSite) do(name string, args []string) (any, error) {
-	return s.w.Do(worldAddr(name), args...)
+	c := s.open[name]
+	if c == nil || c.Lost() {
+		c = s.w.Open(worldAddr(name))
+		s.open[name] = c
+	}
+	return c.Do(args...)
 }
 
 func (s worldSite) id(name string) string {
