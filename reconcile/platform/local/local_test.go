@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -24,7 +25,7 @@ const testHost = "127.23.0.1"
 func topology(t *testing.T, masters, port int) spec.Topology {
 	return spec.Topology{
 		Name: "orders", Masters: masters, Zones: []string{"a", "b"}, File: filepath.Join(t.TempDir(), "orders.yaml"),
-		Platform: spec.Platform{Local: &spec.Local{Directory: "data", BasePort: port}},
+		Platform: spec.Platform{Local: &spec.Local{Directory: "data", BasePort: port, Server: livetest.Program("server")}},
 	}
 }
 
@@ -266,7 +267,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		says   []string
 	}{
 		"no such program":  {func(w *spec.Topology) { w.Platform.Local.Server = "no-such-server" }, "a-0", []string{"no-such-server", "install", "spec.platform.local.server"}},
-		"no such engine":   {func(w *spec.Topology) { w.Engine.Name = "nokey" }, "a-0", []string{"nokey-server"}},
+		"no such engine":   {func(w *spec.Topology) { w.Platform.Local.Server, w.Engine.Name = "", "nokey" }, "a-0", []string{"nokey-server"}},
 		"bad directive":    {func(w *spec.Topology) { w.Config = map[string]string{"no-such-directive": "hush"} }, "a-0", []string{"start a-0", "no-such-directive"}},
 		"not a node":       {func(*spec.Topology) {}, "z-9", []string{"start z-9", "no such node"}},
 		"no bus port":      {func(w *spec.Topology) { w.Platform.Local.BasePort = 60000 }, "a-0", []string{"70000", "basePort"}},
