@@ -185,4 +185,4 @@ func (h home) tail(node string, offset int64) string {
 	return string(text[max(0, len(text)-most):])
 }
 
-var quoted = regexp.MustCompile(`(?m)^(>>> '\S+).*$`)
+var quoted = regexp.MustCompile(`(?m)(>>> '\S+).*$`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -84,9 +85,8 @@ func (h home) waitGone(ctx context.Context, node string) error {
 }
 
 // spawn starts a node's server in a session of its own, with nothing of this
-// process but a clean environment, and returns a wait for its pid file, which
-// it writes after it has bound its ports.
-func (h home) spawn(ctx context.Context, server, node string) (wait func() error, err error) {
+// process but a clean environment, and returns a wait for its port.
+func (h home) spawn(ctx context.Context, server, node, addr string) (wait func() error, err error) {
 	log, err := os.OpenFile(h.path(node, logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -105,18 +105,27 @@ func (h home) spawn(ctx context.Context, server, node string) (wait func() error
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // also keeps a long-lived caller free of zombies
-	return func() error { return h.started(ctx, node, ended, info.Size()) }, nil
+	return func() error { return h.started(ctx, node, addr, ended, info.Size()) }, nil
 }
 
-func (h home) started(ctx context.Context, node string, ended <-chan error, logged int64) error {
+// started waits until a server has its pid file and listens. The file alone is
+// not enough: newer servers write it before they bind, and before they refuse
+// a bad configuration.
+func (h home) started(ctx context.Context, node, addr string, ended <-chan error, logged int64) error {
 	err := poll(ctx, func() (bool, error) {
 		select {
 		case err := <-ended:
 			return false, fmt.Errorf("the server ended at once (%v): %s", err, h.tail(node, logged))
 		default:
 		}
-		pid, err := h.running(node)
-		return pid != 0, err
+		if pid, err := h.running(node); err != nil || pid == 0 {
+			return false, err
+		}
+		conn, err := net.DialTimeout("tcp", addr, startWait)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", node, err)

@@ -16,7 +16,9 @@ func (h home) process(string) (*os.Process, error) { return nil, errSystem }
 
 func (h home) waitGone(context.Context, string) error { return errSystem }
 
-func (h home) spawn(context.Context, string, string) (func() error, error) { return nil, errSystem }
+func (h home) spawn(context.Context, string, string, string) (func() error, error) {
+	return nil, errSystem
+}
 
 func (h home) lock(context.Context) (func(), error) { return nil, errSystem }
 

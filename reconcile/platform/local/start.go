@@ -102,7 +102,7 @@ func (p *Platform) launch(ctx context.Context, server, name string, made map[str
 			return nil, err
 		}
 	}
-	return p.home.spawn(ctx, server, name)
+	return p.home.spawn(ctx, server, name, p.addr(m))
 }
 
 // make makes the directory of a new node. The node's port is its own from then on.
