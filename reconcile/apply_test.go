@@ -240,7 +240,11 @@ func TestAFailedStageIsTriedAgainAndNotForEver(t *testing.T) {
 				r.perform(stage...)
 				return nil
 			}
+			begun := time.Now()
 			result := Apply(t.Context(), r, topology(4), anything())
+			if took := time.Since(begun); took < 3*time.Second {
+				t.Errorf("%s: servers got no rest between the tries: it took %s", c.name, took)
+			}
 			if result.Sync() != c.end || (c.end != InSync) != errors.Is(result.Err, broken) {
 				t.Errorf("%s: ends %s, error %v", c.name, result.Sync(), result.Err)
 			}
@@ -249,6 +253,22 @@ func TestAFailedStageIsTriedAgainAndNotForEver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A step that a hold hides is not a step that was done.
+func TestAFailedStepWhoseNodeFellSilentIsNotCalledDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2")
+		c.do = func(context.Context, []plan.Step, func(plan.Progress)) error {
+			c.silence("a-2")
+			c.silence("b-2")
+			return errors.New("meet a-2: connection reset")
+		}
+		r := Apply(t.Context(), c, topology(4), anything())
+		if !has(r, plan.NodeSilent) || len(r.Done) > 0 || len(r.Failed) != 2 {
+			t.Errorf("holds %v, done %v, failed %v", r.Plan.Holds, r.Done, r.Failed)
+		}
+	})
 }
 
 func TestBeingStoppedLeavesAnAccount(t *testing.T) {
