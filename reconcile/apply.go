@@ -3,8 +3,10 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec"
 )
@@ -32,8 +34,7 @@ type Options struct {
 func Once(ctx context.Context, c Cluster, want spec.Topology, o Options) Result {
 	l := newLine(c, want, o)
 	defer l.free()
-	if l.look(ctx) && len(l.plan.Steps) > 0 && l.may() && l.lock(ctx) && l.look(ctx) &&
-		len(l.plan.Steps) > 0 && l.may() {
+	if l.look(ctx) && l.may() && l.lock(ctx) && l.look(ctx) && l.may() {
 		l.take(ctx)
 		l.settle(ctx)
 	}
@@ -67,8 +68,8 @@ func (l *line) onward(ctx context.Context) bool {
 	case l.tooFresh():
 		return l.pause(ctx)
 	case len(l.plan.Steps) > 0:
-		if !l.may() {
-			return false
+		if refusal := l.refuse(); refusal != nil {
+			return l.doubts() && l.wait(ctx) || l.hold(*refusal)
 		}
 		if l.unlock == nil {
 			// Another run may have acted between the look and the lock.
@@ -76,10 +77,37 @@ func (l *line) onward(ctx context.Context) bool {
 		}
 		return l.attempt(ctx)
 	case l.waits():
-		l.report(Event{What: Waiting, Plan: l.plan})
-		return l.pause(ctx)
+		return l.wait(ctx)
 	}
-	return false
+	return l.unready() && l.pause(ctx)
+}
+
+// wait says what is waited for, and pauses.
+func (l *line) wait(ctx context.Context) bool {
+	l.report(Event{What: Waiting, Plan: l.plan})
+	return l.pause(ctx)
+}
+
+// agreement is how long members may need to agree after a change. Gossip takes
+// about half of cluster-node-timeout, 15 s by default.
+const agreement = 30 * time.Second
+
+// doubts reports whether a plan that nobody approved may be one only because
+// the members have not agreed yet: right after a node was met, some know it and
+// some do not, and a plan made then mends what mends itself.
+func (l *line) doubts() bool {
+	return l.waits() && time.Since(l.last) < min(agreement, l.o.Patience)
+}
+
+// unready reports whether this run changed the cluster and a member does not
+// serve yet: clients would be told CLUSTERDOWN although nothing is left to do.
+func (l *line) unready() bool {
+	if len(l.deeds) == 0 || time.Since(l.last) >= min(agreement, l.o.Patience) {
+		return false
+	}
+	return slices.ContainsFunc(l.seen.Nodes, func(n cluster.Node) bool {
+		return n.Listed && n.Member && n.Health == cluster.Up && !n.Ready
+	})
 }
 
 // attempt takes the first stage. A failure is not the end: the next look tells

@@ -112,6 +112,70 @@ func TestDriftInMidRunStopsAnApprovedPlanAndNotAFreeOne(t *testing.T) {
 	}
 }
 
+// Right after a node was met some members know it and some do not. A plan made
+// in that moment mends what mends itself, and nobody approved it.
+func TestAnApprovedRunWaitsForMembersToAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2")
+		o := Options{Approval: Exactly(plan.Make(topology(4), c.now))}
+		var met time.Time
+		c.do = func(_ context.Context, stage []plan.Step, _ func(plan.Progress)) error {
+			c.perform(stage...)
+			if met.IsZero() {
+				met = time.Now()
+				c.now.Split = []string{"to a-2 b-1 is a master, and it is a replica of a-0"}
+				c.change("b-0", func(n *cluster.Node) { n.UnknownAt = []string{"a-2"} })
+			}
+			return nil
+		}
+		c.whenSeen = func() {
+			if !met.IsZero() && time.Since(met) > 4*time.Second {
+				c.now.Split = nil
+				c.change("b-0", func(n *cluster.Node) { n.UnknownAt = nil })
+			}
+		}
+		if r := Apply(t.Context(), c, topology(4), o); r.Sync() != InSync || r.Err != nil {
+			t.Errorf("ends %s, error %v, holds %v", r.Sync(), r.Err, r.Plan.Holds)
+		}
+	})
+}
+
+func TestAnApprovedRunDoesNotWaitLongForAnotherPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2", "c-2")
+		o := Options{Approval: Exactly(plan.Plan{})}
+		c.silence("c-1") // which holds a part, and is no reason for the rest
+		begun := time.Now()
+		r := Apply(t.Context(), c, topology(4), o)
+		if !has(r, plan.StaleApproval) || time.Since(begun) > time.Minute {
+			t.Errorf("after %s it holds %v", time.Since(begun), r.Plan.Holds)
+		}
+	})
+}
+
+func TestARunThatChangedTheClusterEndsWhenItServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2")
+		begun := time.Now()
+		c.change("a-0", func(n *cluster.Node) { n.Ready = false })
+		c.whenSeen = func() {
+			if time.Since(begun) >= 3*time.Second {
+				c.change("a-0", func(n *cluster.Node) { n.Ready = true })
+			}
+		}
+		r := Apply(t.Context(), c, topology(4), anything())
+		if !r.Seen.Node("a-0").Ready || r.Sync() != InSync {
+			t.Errorf("ends %s while a-0 does not serve", r.Sync())
+		}
+		c = three(t, "a-2", "b-2") // and one that never does is no reason to stay for ever
+		c.change("a-0", func(n *cluster.Node) { n.Ready = false })
+		begun = time.Now()
+		if r := Apply(t.Context(), c, topology(4), anything()); r.Sync() != InSync || time.Since(begun) > time.Minute {
+			t.Errorf("ends %s after %s", r.Sync(), time.Since(begun))
+		}
+	})
+}
+
 // The rest of a change is finished to the slot, although a new plan would call
 // it even enough: the tolerance decides only whether moving starts.
 func TestAnInterruptedMoveIsFinishedToTheSlot(t *testing.T) {

@@ -85,14 +85,13 @@ func (l *line) mark() bool {
 			r.again++
 		}
 		if r.again >= often {
-			l.holds = append(l.holds, plan.Hold{
+			return l.hold(plan.Hold{
 				Why:  plan.Stuck,
 				Code: plan.NoProgress,
 				Node: d.node,
 				Text: fmt.Sprintf("%s was done %d times and is wanted again", d, often),
 				Lift: "find who else changes this cluster, then run again",
 			})
-			return false
 		}
 	}
 	return true

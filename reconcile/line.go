@@ -103,20 +103,33 @@ func (l *line) next(seen cluster.State) plan.Plan {
 	return plan.Make(l.want, seen)
 }
 
-// may reports whether the plan at hand is approved; if not, a hold says why.
-func (l *line) may() bool {
-	if l.o.Approval.looks() {
-		return false
-	}
+// refuse says why the plan at hand may not run, or nil.
+func (l *line) refuse() *plan.Hold {
 	if h := l.o.Approval.refuse(l.plan); h != nil {
-		l.holds = append(l.holds, *h)
-		return false
+		return h
 	}
 	if l.begun == nil || !l.plan.Continues(*l.begun) {
 		p := l.plan
 		l.begun = &p
 	}
+	return nil
+}
+
+// may reports whether there are steps that may run; a hold says why not.
+func (l *line) may() bool {
+	if len(l.plan.Steps) == 0 || l.o.Approval.looks() {
+		return false
+	}
+	if refusal := l.refuse(); refusal != nil {
+		return l.hold(*refusal)
+	}
 	return true
+}
+
+// hold adds a hold of this run's own. It reports false: the run ends with it.
+func (l *line) hold(h plan.Hold) bool {
+	l.holds = append(l.holds, h)
+	return false
 }
 
 // lock makes this run the only actor, or holds because another one is.
@@ -127,8 +140,7 @@ func (l *line) lock(ctx context.Context) bool {
 		l.err = fmt.Errorf("lock %s: %w", l.want.Name, err)
 		return false
 	case unlock == nil:
-		l.holds = append(l.holds, busy(holder))
-		return false
+		return l.hold(busy(holder))
 	}
 	l.unlock = unlock
 	return true

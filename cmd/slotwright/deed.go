@@ -34,7 +34,7 @@ func deed(s plan.Step) string {
 func cost(s plan.Step) string {
 	text := count(s.Slots.Len(), "slot")
 	if s.Keys != unknown {
-		text += ", about " + keys(s.Keys)
+		text += ", " + aboutKeys(s.Keys)
 	}
 	return " (" + text + ")"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -28,19 +29,36 @@ func (a *applying) showing() show {
 }
 
 // textShow is what people read before and after a run.
-type textShow struct{ *tool }
+type textShow struct {
+	*tool
+	told map[plan.Hold]bool // with the plans, before the run
+}
 
-func (t textShow) plans(all []surveyed) { _ = t.plansText(all) }
-func (textShow) exit(exit)              {}
+func (t *textShow) plans(all []surveyed) {
+	t.told = map[plan.Hold]bool{}
+	for _, s := range all {
+		for _, h := range s.result.Plan.Holds {
+			t.told[h] = true
+		}
+	}
+	_ = t.plansText(all) // a reader that went away is noticed by the prompt
+}
 
-func (t textShow) result(r reconcile.Result) {
+func (*textShow) exit(exit) {}
+
+// result tells the holds again unless nothing happened since they were told.
+func (t *textShow) result(r reconcile.Result) {
+	holds := r.Plan.Holds
+	if len(r.Done)+len(r.Failed) == 0 {
+		holds = slices.DeleteFunc(slices.Clone(holds), func(h plan.Hold) bool { return t.told[h] })
+	}
 	fmt.Fprintln(t.out)
-	resultText(t.out, t.paint(), r)
+	resultText(t.out, t.paint(), r, holds)
 }
 
 // resultText says how one cluster ended: what was done, what came short, what
 // was not begun, what holds.
-func resultText(w io.Writer, p paint, r reconcile.Result) {
+func resultText(w io.Writer, p paint, r reconcile.Result, holds []plan.Hold) {
 	fmt.Fprintf(w, "%s: %s\n", p.as(bold, r.Cluster), verdict(r))
 	if r.Err != nil {
 		fmt.Fprintf(w, "  %s %s\n", p.as(red, "! Error:"), clean(r.Err.Error()))
@@ -50,7 +68,7 @@ func resultText(w io.Writer, p paint, r reconcile.Result) {
 		listText(w, "failed or cut off", r.Failed)
 		listText(w, "not started", r.NotStarted())
 	}
-	holdsText(w, p, r.Plan.Holds)
+	holdsText(w, p, holds)
 	if r.Err != nil && r.Observed {
 		fmt.Fprintln(w, "  It is safe to run again: it goes on from where the cluster is.")
 	}

@@ -73,7 +73,7 @@ func plus(a, b int64) int64 {
 func (s summary) String() string {
 	slots := does(s.MoveSlots, "slot", "move")
 	if s.MoveSlots > 0 && s.MoveKeys != unknown {
-		slots += fmt.Sprintf(" (about %s)", keys(s.MoveKeys))
+		slots += fmt.Sprintf(" (%s)", aboutKeys(s.MoveKeys))
 	}
 	parts := []string{
 		does(len(s.Start), "node", "start"),

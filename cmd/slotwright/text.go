@@ -45,12 +45,23 @@ func about(n int64) string {
 	return fmt.Sprintf("%.0f%s", value, unit)
 }
 
-// keys is "1 key", "83k keys".
+// keys is "no keys", "1 key", "83k keys".
 func keys(n int64) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "no keys"
+	case 1:
 		return "1 key"
 	}
 	return about(n) + " keys"
+}
+
+// aboutKeys is an estimate in words.
+func aboutKeys(n int64) string {
+	if n == 0 {
+		return keys(n)
+	}
+	return "about " + keys(n)
 }
 
 // ranges is a set of slots in at most a few ranges, with its size.
