@@ -157,18 +157,28 @@ func (c *clone) failure(inTime context.Context, l line, err error) error {
 	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
 }
 
-// pull is one look, over one line.
-func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error) {
+// greet opens a conversation and reads what the server offers.
+func (c *clone) greet(ctx context.Context, l line) (session, *packp.AdvRefs, error) {
 	l.meter.phase(c.Caps.RefBytes, "RefBytes", "the server's list of references")
 	s, err := l.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ar, err := s.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		_ = s.Close()
+		return nil, nil, fmt.Errorf("list references: %w", err)
+	}
+	return s, ar, nil
+}
+
+// pull is one look.
+func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error) {
+	s, ar, err := c.greet(ctx, l)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	defer s.Close()
-	ar, err := s.AdvertisedReferencesContext(ctx)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("list references: %w", err)
-	}
 	t, err := c.Ref.resolve(ar)
 	if err != nil {
 		return Snapshot{}, err
@@ -185,7 +195,11 @@ func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error)
 		return Snapshot{}, err
 	}
 	defer p.Close()
-	return c.snapshot(p, t)
+	snap, err := c.snapshot(p, t)
+	if err == nil && c.Trust.FastForward {
+		err = c.fastForward(ctx, l, t, have)
+	}
+	return snap, err
 }
 
 // snapshot reads a fetched commit.

@@ -16,7 +16,6 @@ import (
 // that gap (CVE-2026-45022), so anything odd is an error here.
 type commit struct {
 	tree      plumbing.Hash
-	parents   []plumbing.Hash
 	committed time.Time // the committer's claim
 	signed    []byte    // the bytes a signature is over: the object without the signature
 	signature []byte    // armored; nil when there is none
@@ -98,9 +97,7 @@ func (c *commit) fill(headers []header) error {
 			}
 			c.tree, err = parseHash(h.value)
 		case "parent":
-			var p plumbing.Hash
-			p, err = parseHash(h.value)
-			c.parents = append(c.parents, p)
+			_, err = parseHash(h.value)
 		case "committer":
 			c.committed, err = parseWhen(h.value)
 		case signatureHeader:

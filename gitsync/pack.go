@@ -25,27 +25,30 @@ const cacheBytes = 16 * cache.MiByte
 
 // spool writes a pack to disk, surveys it, and only then unpacks it: go-git
 // would hold whatever an object claims to be in memory.
-func spool(ctx context.Context, r io.Reader, dir string, caps Caps) (p *pack, err error) {
+func spool(ctx context.Context, r io.Reader, dir string, caps Caps) (*pack, error) {
 	file, err := os.CreateTemp(dir, "gitsync-")
 	if err != nil {
 		return nil, fmt.Errorf("make a file for the pack: %w", err)
 	}
-	p = &pack{file: file}
-	defer func() {
-		if err != nil {
-			_ = p.Close()
-		}
-	}()
 	// An open file without a name lives until it is closed; where the
 	// system can't do that, Close removes it.
 	_ = os.Remove(file.Name())
-	if _, err = io.Copy(file, r); err != nil {
+	p := &pack{file: file}
+	if err := p.fill(ctx, r, caps); err != nil {
+		_ = p.Close()
 		return nil, err
 	}
-	if err = survey(ctx, file, caps); err != nil {
-		return nil, err
+	return p, nil
+}
+
+func (p *pack) fill(ctx context.Context, r io.Reader, caps Caps) error {
+	if _, err := io.Copy(p.file, r); err != nil {
+		return err
 	}
-	return p, p.index(ctx)
+	if err := survey(ctx, p.file, caps); err != nil {
+		return err
+	}
+	return p.index(ctx)
 }
 
 // Close drops the pack.

@@ -1,8 +1,11 @@
 package gitsync
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http"
@@ -101,7 +104,7 @@ type server struct {
 func (r *repo) serve(tls bool, before func(http.ResponseWriter, *http.Request) bool) *server {
 	r.t.Helper()
 	backend := &cgi.Handler{
-		Path: "/usr/lib/git-core/git-http-backend",
+		Path: filepath.Join(r.git("--exec-path"), "git-http-backend"),
 		Env:  []string{"GIT_PROJECT_ROOT=" + r.root, "GIT_HTTP_EXPORT_ALL=1", "HOME=" + r.root},
 	}
 	s := &server{}
@@ -227,4 +230,55 @@ func read(t *testing.T, s Snapshot, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// object writes an object into the bare repository without a look at what it
+// says, and returns its hash.
+func (r *repo) object(kind string, content []byte) string {
+	r.t.Helper()
+	cmd := exec.Command("git", "hash-object", "-t", kind, "-w", "--stdin", "--literally")
+	cmd.Dir = r.bare
+	cmd.Env = gitEnv(r.root)
+	cmd.Stdin = bytes.NewReader(content)
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatalf("git hash-object: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// entry is one line of a tree object.
+type entry struct{ mode, name, hash string }
+
+// tree writes a tree object with any names at all.
+func (r *repo) tree(entries ...entry) string {
+	r.t.Helper()
+	var b bytes.Buffer
+	for _, e := range entries {
+		raw, err := hex.DecodeString(e.hash)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %s\x00%s", e.mode, e.name, raw)
+	}
+	return r.object("tree", b.Bytes())
+}
+
+// headers begin a commit of a tree.
+func headers(tree string) string {
+	return "tree " + tree + "\nauthor a <a@example.com> 1700000000 +0000\ncommitter c <c@example.com> 1700000000 +0000\n"
+}
+
+// point makes the branch main a commit of the tree.
+func (r *repo) point(tree string) string {
+	r.t.Helper()
+	return r.pointTo([]byte(headers(tree) + "\nmade by hand\n"))
+}
+
+// pointTo makes the branch main a commit with this raw content.
+func (r *repo) pointTo(raw []byte) string {
+	r.t.Helper()
+	h := r.object("commit", raw)
+	r.run(r.bare, "update-ref", "refs/heads/main", h)
+	return h
 }
