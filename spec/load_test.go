@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,5 +146,22 @@ func TestStdinIsASource(t *testing.T) {
 	all, err := Load(sources)
 	if err != nil || len(all) != 2 || all[0].File != Stdin || all[0].Path("a") != "a" {
 		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
+func BenchmarkLoadAThousandNodes(b *testing.B) {
+	t := Topology{Name: "big", Masters: 500, ReplicasPerMaster: 1, Platform: Platform{Static: &Static{}}, State: Present}
+	for i := range maxNodes {
+		n := StaticNode{Name: fmt.Sprintf("n%d", i), Address: fmt.Sprintf("10.0.%d.%d:6379", i/250, 1+i%250), Zone: string(rune('a' + i%3))}
+		t.Platform.Static.Nodes = append(t.Platform.Static.Nodes, n)
+	}
+	text, err := Format(t)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := Load([]Source{{Name: "big.yaml", Data: text}}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
