@@ -3,7 +3,9 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slotwright/slotwright/spec/slot"
@@ -123,13 +125,22 @@ func target(err error) (addr string, ask bool) {
 	return f[2], f[0] == "ASK"
 }
 
-// Misdirected are sentences about owners that send clients to a node that will
-// not serve them: one that does not answer, or that neither imports the slot
-// nor owns it.
-func (w *World) Misdirected() []string {
+// Misdirection is an owner that sends clients to a node that will not serve
+// them: one that does not answer, or that neither imports the slot nor owns it.
+type Misdirection struct {
+	Slot     int
+	From, To string // addresses
+}
+
+func (m Misdirection) String() string {
+	return fmt.Sprintf("%s sends clients of slot %d to %s, which will not serve them", m.From, m.Slot, m.To)
+}
+
+// Misdirected are all misdirections there are.
+func (w *World) Misdirected() []Misdirection {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var out []string
+	var out []Misdirection
 	for _, s := range w.servers {
 		if !s.answers() || !s.isMaster() {
 			continue
@@ -139,15 +150,16 @@ func (w *World) Misdirected() []string {
 				continue
 			}
 			p := s.peers[s.migrating[n]]
-			to := w.reach(s, p.host, p.port)
-			if to == nil {
-				out = append(out, fmt.Sprintf("%s sends clients of slot %d to %s:%d, which does not answer", s.addr, n, p.host, p.port))
-				continue
-			}
-			if _, importing := to.importing[n]; !importing && to.owner[n] != to.me {
-				out = append(out, fmt.Sprintf("%s sends clients of slot %d to %s, which does not import it", s.addr, n, to.addr))
+			if to := w.reach(s, p.host, p.port); to == nil || !to.takes(n) {
+				out = append(out, Misdirection{n, s.addr, net.JoinHostPort(p.host, strconv.Itoa(p.port))})
 			}
 		}
 	}
 	return out
+}
+
+// takes says that s serves a slot to a client that asks.
+func (s *server) takes(n int) bool {
+	_, importing := s.importing[n]
+	return importing || s.owner[n] == s.me
 }

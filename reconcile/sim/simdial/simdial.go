@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/live"
 	"github.com/slotwright/slotwright/reconcile/sim"
@@ -45,55 +46,32 @@ func (k *Knife) Cut() (bool, string) {
 	return k.cut, k.last
 }
 
-// Options are how a Dial treats the world.
-type Options struct {
-	// Knife cuts the connections; nil never does.
-	Knife *Knife
-	// Quiet is how many reading commands may follow each other, over all
-	// connections, before a second of the world passes: those who wait for an
-	// effect poll, and that is how time passes for them. 0 is 8; negative never.
-	Quiet int
-}
-
 // Dial connects to the servers of a world. Refusals are live.ServerErrors. A
-// connection whose server restarted connects again with the next command.
-func Dial(w *sim.World, opts Options) live.Dial {
-	if opts.Knife == nil {
-		opts.Knife = &Knife{}
+// connection whose server restarted connects again with the next command. The
+// knife may be nil.
+func Dial(w *sim.World, knife *Knife) live.Dial {
+	if knife == nil {
+		knife = &Knife{}
 	}
-	if opts.Quiet == 0 {
-		opts.Quiet = 8
-	}
-	d := &dialer{w: w, opts: opts}
-	return func(addr string) live.Conn { return &conn{d: d, addr: addr} }
+	return func(addr string) live.Conn { return &conn{w: w, knife: knife, addr: addr} }
 }
 
-type dialer struct {
-	w     *sim.World
-	opts  Options
-	mu    sync.Mutex
-	reads int
-}
-
-// pace lets time pass for those who only look.
-func (d *dialer) pace(writes bool) {
-	d.mu.Lock()
-	d.reads++
-	if writes {
-		d.reads = 0
-	}
-	tick := d.reads == d.opts.Quiet
-	if tick {
-		d.reads = 0
-	}
-	d.mu.Unlock()
-	if tick {
-		d.w.Tick()
+// Clock lets a second of the world pass with every second, until ctx ends. In a
+// testing/synctest bubble those seconds cost nothing.
+func Clock(ctx context.Context, w *sim.World) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+			w.Tick()
+		}
 	}
 }
 
 type conn struct {
-	d      *dialer
+	w      *sim.World
+	knife  *Knife
 	addr   string
 	mu     sync.Mutex
 	open   *sim.Session
@@ -139,22 +117,30 @@ func (c *conn) do(ctx context.Context, args []any) (any, error) {
 		words[i] = text(a)
 	}
 	writes := Writes(words)
-	if c.d.opts.Knife.stops(words, writes, false) {
-		return nil, ErrCut
+	if c.knife.stops(words, writes, false) {
+		return nil, c.die()
 	}
 	if c.open == nil || c.open.Lost() {
-		c.open = c.d.w.Open(c.addr)
+		c.open = c.w.Open(c.addr)
 	}
 	v, err := c.open.Do(words...)
-	if c.d.opts.Knife.stops(words, writes, true) {
-		return nil, ErrCut
+	if c.knife.stops(words, writes, true) {
+		return nil, c.die()
 	}
-	c.d.pace(writes)
 	var refused sim.Error
 	if errors.As(err, &refused) {
 		return nil, live.ServerError(refused)
 	}
 	return v, err
+}
+
+// die ends the connection, so that the server forgets its name as it forgets
+// that of a dead process.
+func (c *conn) die() error {
+	if c.open != nil {
+		c.open.Close()
+	}
+	return ErrCut
 }
 
 // text is an argument as it goes over the wire.
