@@ -13,9 +13,9 @@ func (w *World) update(s *server, sender ident, epoch uint64, claimed slot.Set) 
 	}
 	var dirty []int
 	taken := 0
-	for n := range claimed.Each() {
+	for n := range claimed.Minus(s.peers[sender].slots).Each() {
 		o := s.owner[n]
-		if _, importing := s.importing[n]; importing || o == sender {
+		if _, importing := s.importing[n]; importing {
 			continue
 		}
 		if o != none && s.peers[o].epoch >= epoch {

@@ -174,9 +174,9 @@ func (w *World) hearClaims(s, from *server, p *peer) {
 	w.update(s, from.me, from.self().epoch, claimed)
 	// Slots it claims that s knows to be another's by a greater epoch: it is
 	// told so (CLUSTERMSG_TYPE_UPDATE).
-	for n := range claimed.Each() {
+	for n := range claimed.Minus(p.slots).Each() {
 		id := s.owner[n]
-		if id == none || id == from.me {
+		if id == none {
 			continue
 		}
 		if o := s.peers[id]; o.epoch > from.self().epoch && from.peer(id) != nil {

@@ -59,8 +59,8 @@ type World struct {
 }
 
 // ident is a node identity. A server gets a new one by a hard reset or when it
-// comes back without its data.
-type ident int
+// comes back without its data. Small, because every server has a table of 16384.
+type ident int16
 
 const none ident = -1
 
