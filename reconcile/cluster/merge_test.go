@@ -493,6 +493,20 @@ func TestOpenSlotsComeFromEveryOwnLine(t *testing.T) {
 	}
 }
 
+func TestWhatAnImporterSaysOfItsSlotIsNoContradiction(t *testing.T) {
+	views := world(t, three)
+	line(views, "n2", "a").Ranges[0].First = 1 // a failed over and came back; b imports its slot and did not follow
+	checkSplit(t, Merge(views), "n2 sees slot 0 at nobody, and by the owners' word at n1")
+	line(views, "n2", "b").Open = []Mark{{Slot: 0, Importing: true, Peer: id("a")}}
+	s := Merge(views)
+	checkSplit(t, s)
+	if a := s.Node("n1"); !a.Slots.Has(0) || len(s.Open) != 1 {
+		t.Errorf("n1 is %+v, open %+v", a, s.Open)
+	}
+	line(views, "n2", "b").Open[0].Importing = false
+	checkSplit(t, Merge(views), "n2 sees slot 0 at nobody, and by the owners' word at n1")
+}
+
 func TestANodeThatAnswersElsewhereHasMoved(t *testing.T) {
 	views := world(t, three)
 	views[1].Place.Addr = "10.0.9.2:6379"

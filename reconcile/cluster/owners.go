@@ -134,8 +134,13 @@ func (m *merger) sees(by *node, ranges map[*node][]slot.Range, total int) bool {
 	return served(by.view.Lines) == total
 }
 
+// compare finds what one member sees otherwise. What it says of a slot it is
+// importing does not count: a server does not let gossip change the owner of
+// such a slot (clusterUpdateSlotsConfigWith), so its view may be old for as long
+// as the mark stands, and closing the slot is what ends it.
 func (m *merger) compare(by *node, owner *owners, found map[dispute]*disputed) {
 	var said owners
+	importing := by.importing()
 	for i, k := range by.at {
 		if k < 0 {
 			continue
@@ -147,7 +152,7 @@ func (m *merger) compare(by *node, owner *owners, found map[dispute]*disputed) {
 		}
 	}
 	for s := range said {
-		if said[s] == owner[s] {
+		if said[s] == owner[s] || importing.Has(s) {
 			continue
 		}
 		d := dispute{said[s], owner[s]}
@@ -159,4 +164,15 @@ func (m *merger) compare(by *node, owner *owners, found map[dispute]*disputed) {
 			found[d].by = append(found[d].by, by)
 		}
 	}
+}
+
+// importing are the slots a node marks as being imported.
+func (n *node) importing() slot.Set {
+	var s slot.Set
+	for _, mark := range n.self.Open {
+		if mark.Importing {
+			s.Add(mark.Slot)
+		}
+	}
+	return s
 }
