@@ -25,8 +25,8 @@ const portWait = time.Second
 const pollEvery = 10 * time.Millisecond
 
 // Start makes nodes, or starts them again with the data they have; those that
-// run are left alone. It returns when the processes hold their ports. An error
-// names every node that did not start; the others run.
+// run are left alone. It returns when the processes hold their ports. One node
+// that does not start keeps no node from starting that was made before.
 func (p *Platform) Start(ctx context.Context, names []string) error {
 	unlock, err := p.home.lock(ctx)
 	if err != nil {
@@ -51,10 +51,13 @@ func (p *Platform) start(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{p.makeNew(ctx, names, made)}
 	var waits []func() error
 	for _, name := range names {
-		wait, err := p.launch(ctx, server, name, made)
+		if made[name] == nil {
+			continue
+		}
+		wait, err := p.launch(ctx, server, made[name])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("start %s: %w", name, err))
 			continue
@@ -67,6 +70,22 @@ func (p *Platform) start(ctx context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
+// makeNew makes the directories of those nodes that have none, up to the first
+// that can't be made: the next would only meet the same taken port.
+func (p *Platform) makeNew(ctx context.Context, names []string, made map[string]*marker) error {
+	for _, name := range names {
+		if made[name] != nil {
+			continue
+		}
+		m, err := p.make(ctx, name, made)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", name, err)
+		}
+		made[name] = m
+	}
+	return nil
+}
+
 func rank(order []seat, name string) int {
 	if i := slices.IndexFunc(order, func(s seat) bool { return s.Node == name }); i >= 0 {
 		return i
@@ -75,14 +94,8 @@ func rank(order []seat, name string) int {
 }
 
 // launch starts one node and returns a wait for it to hold its port.
-func (p *Platform) launch(ctx context.Context, server, name string, made map[string]*marker) (wait func() error, err error) {
-	m := made[name]
-	if m == nil {
-		if m, err = p.make(ctx, name, made); err != nil {
-			return nil, err
-		}
-		made[name] = m
-	}
+func (p *Platform) launch(ctx context.Context, server string, m *marker) (wait func() error, err error) {
+	name := m.Node
 	pid, err := p.home.running(name)
 	if err != nil || pid != 0 {
 		return func() error { return nil }, err
