@@ -29,7 +29,11 @@ func platform(want spec.Topology) (live.Platform, error) {
 	case want.Platform.Static != nil:
 		return static.New(want)
 	case want.Platform.Local != nil:
-		return local.New(want, func() (string, error) {
+		state, err := live.StateDir()
+		if err != nil {
+			return nil, err
+		}
+		return local.New(want, state, func() (string, error) {
 			access, err := live.ReadAccess(want)
 			return access.Login.Password, err
 		})

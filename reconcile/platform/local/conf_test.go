@@ -53,7 +53,7 @@ func TestANamedUserIsTheOnlyOneWhoGetsIn(t *testing.T) {
 func TestAPasswordThatNobodyReadsIsAnError(t *testing.T) {
 	want := topology(t, 1, 23150)
 	want.Auth = &spec.Auth{}
-	if _, err := New(want, nil); err == nil {
+	if _, err := New(want, "", nil); err == nil {
 		t.Error("no error")
 	}
 }

@@ -94,7 +94,7 @@ func TestTwoClustersDoNotShareADirectory(t *testing.T) {
 	must(t, platform(t, want).Start(ctx, []string{"a-0"}))
 	other := want
 	other.Name = "carts"
-	p, err := New(other, nil)
+	p, err := New(other, "", nil)
 	must(t, err)
 	if _, err := p.Places(ctx); err == nil {
 		t.Error("no error from places")
@@ -122,24 +122,18 @@ func TestOneRunAtATimeChangesADirectory(t *testing.T) {
 }
 
 func TestTheDirectoryIsTheFilesNeighbourOrInTheStateDirectory(t *testing.T) {
-	state := t.TempDir()
-	for _, c := range []struct{ written, own, xdg, want string }{
-		{"data", "", "", "/srv/topologies/data"},
-		{"/srv/nodes", "", "", "/srv/nodes"},
-		{"", state, "/elsewhere", state + "/local/orders"},
-		{"", "", state, state + "/slotwright/local/orders"},
-		{"", "", "relative/is/ignored", state + "/.local/state/slotwright/local/orders"},
+	for written, want := range map[string]string{
+		"data":       "/srv/topologies/data",
+		"/srv/nodes": "/srv/nodes",
+		"":           "/srv/state/local/orders",
 	} {
-		t.Setenv("SLOTWRIGHT_STATE_DIR", c.own)
-		t.Setenv("XDG_STATE_HOME", c.xdg)
-		t.Setenv("HOME", state)
 		p, err := New(spec.Topology{
 			Name: "orders", File: "/srv/topologies/orders.yaml",
-			Platform: spec.Platform{Local: &spec.Local{Directory: c.written}},
-		}, nil)
+			Platform: spec.Platform{Local: &spec.Local{Directory: written}},
+		}, "/srv/state", nil)
 		must(t, err)
-		if p.home.dir != c.want {
-			t.Errorf("%+v: got %s", c, p.home.dir)
+		if p.home.dir != want {
+			t.Errorf("%q: got %s, want %s", written, p.home.dir, want)
 		}
 	}
 }

@@ -29,13 +29,14 @@ type Platform struct {
 }
 
 // New makes the platform of t, whose Platform.Local must be set. Nothing is
-// written or started. password gives what t.Auth names; it is called whenever
-// a server's configuration is written, and may be nil where t.Auth is.
-func New(t spec.Topology, password func() (string, error)) (*Platform, error) {
+// written or started. The nodes are kept in the state directory where t names
+// no other. password gives what t.Auth names; it is called whenever a server's
+// configuration is written, and may be nil where t.Auth is.
+func New(t spec.Topology, state string, password func() (string, error)) (*Platform, error) {
 	if t.Auth != nil && password == nil {
 		return nil, errors.New("the topology names a password, but nobody reads it")
 	}
-	dir, err := directory(t)
+	dir, err := directory(t, state)
 	if err != nil {
 		return nil, err
 	}
@@ -87,16 +88,11 @@ func (p *Platform) place(s seat, m *marker) (cluster.Place, error) {
 // directory is where the nodes of t are kept: as written, relative to the
 // topology file, or the cluster's own place in the state directory. Links on
 // the way are resolved, because running processes are recognised by the path.
-func directory(t spec.Topology) (string, error) {
-	dir := t.Platform.Local.Directory
-	if dir == "" {
-		state, err := stateDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(state, "local", t.Name)
+func directory(t spec.Topology, state string) (string, error) {
+	if dir := t.Platform.Local.Directory; dir != "" {
+		return resolved(t.Path(dir))
 	}
-	return resolved(t.Path(dir))
+	return resolved(filepath.Join(state, "local", t.Name))
 }
 
 // resolved is an absolute path without links, as far as it exists.
@@ -116,18 +112,4 @@ func resolved(path string) (string, error) {
 		}
 		path, rest = filepath.Dir(path), filepath.Join(filepath.Base(path), rest)
 	}
-}
-
-func stateDir() (string, error) {
-	if dir := os.Getenv("SLOTWRIGHT_STATE_DIR"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "slotwright"), nil
-	}
-	user, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find the state directory: %w; set SLOTWRIGHT_STATE_DIR", err)
-	}
-	return filepath.Join(user, ".local", "state", "slotwright"), nil
 }

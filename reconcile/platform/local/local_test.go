@@ -36,7 +36,7 @@ func platform(t *testing.T, want spec.Topology) *Platform {
 	if want.Auth != nil {
 		password = func() (string, error) { return secret, nil }
 	}
-	p, err := New(want, password)
+	p, err := New(want, t.TempDir(), password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,13 +245,13 @@ func TestANodeThatDiedWhileLeavingIsStillAPlace(t *testing.T) {
 }
 
 func TestATakenPortIsNamed(t *testing.T) {
-	p := platform(t, topology(t, 1, 23050))
+	p := platform(t, topology(t, 2, 23050))
 	for _, taken := range []string{":23050", ":33050"} {
 		l, err := net.Listen("tcp", testHost+taken)
 		must(t, err)
-		err = p.Start(context.Background(), []string{"a-0"})
+		err = p.Start(context.Background(), []string{"a-0", "b-0"})
 		l.Close()
-		if err == nil || !strings.Contains(err.Error(), "port "+taken[1:]+" is taken") || !strings.Contains(err.Error(), "basePort") {
+		if err == nil || strings.Count(err.Error(), "taken") != 1 || !strings.Contains(err.Error(), "port "+taken[1:]+" is taken") || !strings.Contains(err.Error(), "basePort") {
 			t.Errorf("got %v", err)
 		}
 		if place := places(t, p)["a-0"]; place.Addr != "" {
