@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/live"
@@ -9,6 +12,14 @@ import (
 	"github.com/slotwright/slotwright/reconcile/platform/static"
 	"github.com/slotwright/slotwright/spec"
 )
+
+// hush keeps go-redis from writing on stderr: what it meets comes back as an
+// error, and is told once, with the node's name.
+type hush struct{}
+
+func (hush) Printf(context.Context, string, ...any) {}
+
+func init() { redis.SetLogger(hush{}) }
 
 // connect opens the cluster of a topology. It is the only place where live
 // things are made.

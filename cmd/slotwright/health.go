@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -169,13 +170,14 @@ func served(seen *cluster.State) slot.Set {
 }
 
 // judge is the health. A silent owner may serve others and only not us; one
-// that the other masters call failed serves nobody.
+// that the other masters call failed serves nobody. A node that was never
+// started is no riddle.
 func judge(seen *cluster.State, served int, wrong bool) health {
 	answers, lost := false, !seen.Formed
 	var failed slot.Set
 	for i := range seen.Nodes {
 		n := &seen.Nodes[i]
-		answers = answers || n.Health == cluster.Up || n.Health == cluster.Loading
+		answers = answers || n.Health != cluster.Silent && n.Health != cluster.Failed
 		if n.Health == cluster.Failed || n.Health == cluster.Loading {
 			failed = failed.Union(n.Slots)
 		}
@@ -213,7 +215,7 @@ func troubles(n *cluster.Node) []string {
 	var out []string
 	switch {
 	case n.Health != cluster.Up:
-		out = append(out, fmt.Sprintf("%s is %s%s", n.Name, healthWord(n), after(": ", n.Trouble)))
+		out = append(out, fmt.Sprintf("%s is %s%s", n.Name, healthWord(n), after(": ", strings.TrimPrefix(n.Trouble, n.Name+": "))))
 	case n.Foreign:
 		out = append(out, n.Name+" belongs to another cluster")
 	case n.Master != "" && !n.Linked:

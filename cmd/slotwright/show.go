@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -21,7 +22,7 @@ type show interface {
 func (a *applying) showing() show {
 	switch {
 	case a.format == "json":
-		return &eventShow{out: a.out}
+		return &eventShow{out: a.out, said: map[string]time.Time{}}
 	case a.draws:
 		return &barShow{textShow: textShow{tool: a.tool}}
 	}

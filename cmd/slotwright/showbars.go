@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -14,10 +15,12 @@ import (
 // barShow draws a bar for the running stage.
 type barShow struct {
 	textShow
-	bars *mpb.Progress
-	bar  *mpb.Bar
-	far  map[string]plan.Progress // by what a step does
-	done atomic.Int64             // keys moved in the running stage
+	short string // why the last stage came short, as last printed
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	far   map[string]plan.Progress // by what a step does
+	begun time.Time                // of the running stage
+	done  atomic.Int64             // keys moved in the running stage
 }
 
 func (b *barShow) event(e reconcile.Event) {
@@ -37,13 +40,19 @@ func (b *barShow) begin(e reconcile.Event) {
 	b.clear()
 	b.far = map[string]plan.Progress{}
 	b.done.Store(0)
+	b.begun = time.Now()
 	var total int64
 	for _, s := range e.Stage {
 		total += weight(s)
 	}
 	b.bar = b.container().AddBar(total,
 		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.CountersNoUnit("%d/%d")),
-		mpb.AppendDecorators(decor.Any(b.keysMoved), decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8})),
+		mpb.AppendDecorators(
+			decor.Any(b.keysMoved),
+			decor.AverageSpeed(0, " %.0f/s"),
+			decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8}),
+		),
+		mpb.BarRemoveOnComplete(),
 	)
 }
 
@@ -55,9 +64,11 @@ func weight(s plan.Step) int64 {
 	return 1
 }
 
-func (b *barShow) keysMoved(decor.Statistics) string {
+func (b *barShow) keysMoved(decor.Statistics) string { return b.moved() }
+
+func (b *barShow) moved() string {
 	if n := b.done.Load(); n > 0 {
-		return " " + keys(n) + " "
+		return ", " + keys(n)
 	}
 	return ""
 }
@@ -83,12 +94,16 @@ func (b *barShow) end(e reconcile.Event) {
 		return
 	}
 	if e.Err == nil {
-		b.bar.SetTotal(-1, true)
-	} else {
 		b.clear()
-		fmt.Fprintf(b.container(), "%s: came short, looking again: %s\n", e.Cluster, clean(e.Err.Error()))
+		took := time.Since(b.begun).Round(100 * time.Millisecond)
+		fmt.Fprintf(b.container(), "%s: done: %s%s in %s\n", e.Cluster, clean(tally(e.Stage)), b.moved(), took)
+		return
 	}
-	b.bar = nil
+	b.clear()
+	if text := textOf(e.Err); text != b.short {
+		b.short = text
+		fmt.Fprintf(b.container(), "%s: came short, looking again: %s\n", e.Cluster, clean(text))
+	}
 }
 
 // wait shows what is waited for in place of a bar.
@@ -97,7 +112,8 @@ func (b *barShow) wait(e reconcile.Event) {
 		return
 	}
 	text := clean(e.Cluster + ": waiting: " + waitingFor(e.Plan))
-	b.bar = b.container().AddSpinner(0, mpb.AppendDecorators(decor.Name(" "+text)), mpb.BarRemoveOnComplete())
+	b.bar = b.container().New(0, mpb.SpinnerStyle().PositionLeft(),
+		mpb.BarWidth(2), mpb.AppendDecorators(decor.Name(text)), mpb.BarRemoveOnComplete())
 }
 
 // clear takes an unfinished bar away.

@@ -3,14 +3,21 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/plan"
 )
 
 // eventShow prints one event per line. The kinds of events are told by
-// slotwright apply --help; fields are only ever added.
-type eventShow struct{ out io.Writer }
+// slotwright apply --help; fields are only ever added. A step's progress is
+// told once a second, and at its end.
+type eventShow struct {
+	out  io.Writer
+	last planJSON             // as last printed
+	said map[string]time.Time // when a running step was last spoken of
+}
 
 type eventJSON struct {
 	FormatVersion int           `json:"formatVersion"`
@@ -45,8 +52,7 @@ type resultJSON struct {
 
 func (s *eventShow) plans(all []surveyed) {
 	for _, one := range all {
-		p := jsonOfPlan(one.result)
-		s.print(eventJSON{Event: "plan", Cluster: one.want.Name, Plan: &p})
+		s.plan(one.result)
 	}
 }
 
@@ -54,18 +60,42 @@ func (s *eventShow) event(e reconcile.Event) {
 	out := eventJSON{Event: string(e.What), Cluster: e.Cluster, Error: textOf(e.Err)}
 	switch e.What {
 	case reconcile.Planned:
-		p := jsonOfPlan(reconcile.Result{Cluster: e.Cluster, Plan: e.Plan, Observed: true})
-		out.Event, out.Plan = "plan", &p
+		s.plan(reconcile.Result{Cluster: e.Cluster, Plan: e.Plan, Observed: true})
+		return
 	case reconcile.Began, reconcile.Ended:
 		out.Steps = jsonOfSteps(e.Stage)
 	case reconcile.Advanced:
 		p := e.Progress
+		if !s.due(p) {
+			return
+		}
 		out.Event = "progress"
 		out.Progress = &progressJSON{jsonOfStep(p.Step), p.Done, p.Total, p.Keys, p.Bytes, p.Latency, p.Text}
 	case reconcile.Waiting:
 		out.Holds = jsonOfHolds(e.Plan.Holds)
 	}
 	s.print(out)
+}
+
+// plan prints a plan unless it is the one printed last.
+func (s *eventShow) plan(r reconcile.Result) {
+	p := jsonOfPlan(r)
+	if reflect.DeepEqual(p, s.last) {
+		return
+	}
+	s.last = p
+	s.print(eventJSON{Event: "plan", Cluster: r.Cluster, Plan: &p, Error: p.Error})
+}
+
+// due reports whether it is time to speak of a step again.
+func (s *eventShow) due(p plan.Progress) bool {
+	const every = time.Second
+	name := deed(p.Step)
+	if ended := p.Total > 0 && p.Done >= p.Total; !ended && time.Since(s.said[name]) < every {
+		return false
+	}
+	s.said[name] = time.Now()
+	return true
 }
 
 func (s *eventShow) result(r reconcile.Result) {

@@ -14,6 +14,7 @@ type lineShow struct {
 	textShow
 	said  map[string]time.Time // when a running step was last spoken of
 	waits string               // the holds waited for, as last printed
+	short string               // why the last stage came short, as last printed
 }
 
 const quiet = 5 * time.Second
@@ -32,16 +33,22 @@ func (l *lineShow) event(e reconcile.Event) {
 	case reconcile.Advanced:
 		l.advanced(e.Cluster, e.Progress)
 	case reconcile.Ended:
-		if e.Err != nil {
-			l.line(e.Cluster, "stage came short, looking again: %s", e.Err)
-		} else {
-			l.line(e.Cluster, "stage done: %s", tally(e.Stage))
-		}
+		l.ended(e)
 	case reconcile.Waiting:
 		if text := waitingFor(e.Plan); text != l.waits {
 			l.waits = text
 			l.line(e.Cluster, "waiting: %s", text)
 		}
+	}
+}
+
+func (l *lineShow) ended(e reconcile.Event) {
+	switch text := textOf(e.Err); {
+	case e.Err == nil:
+		l.line(e.Cluster, "stage done: %s", tally(e.Stage))
+	case text != l.short:
+		l.short = text
+		l.line(e.Cluster, "stage came short, looking again: %s", text)
 	}
 }
 

@@ -31,8 +31,9 @@ func (t *tool) status() *cobra.Command {
 is as its topology wants it. ADDRESS is host:port of any member, for clusters
 without a topology file.
 
-It exits 0 whenever it could look. With --wait it looks until every cluster is
-healthy and in sync, and exits 3 when that takes longer than --timeout.`,
+It exits 0 whatever it sees, and 1 when no member of a cluster answers. With
+--wait it looks until every cluster is healthy and in sync, and exits 3 when that
+takes longer than --timeout.`,
 		Example: `  slotwright status orders.yaml
   slotwright status 10.0.0.1:6379 --password-env REDIS_PASSWORD
   slotwright status --wait --timeout 2m -o json topologies/`,
@@ -110,7 +111,7 @@ func judged(looked []surveyed, compared bool) (all []status, code exit, well boo
 		one := statusOf(s.result, compared)
 		all = append(all, one)
 		well = well && one.Health == healthy && (one.InSync == nil || *one.InSync)
-		if s.result.Err != nil {
+		if one.Health == untold {
 			code = worse(code, exitError)
 		}
 	}

@@ -81,8 +81,9 @@ func ranges(s slot.Set) string {
 // clean makes text from servers and files safe for a terminal: one line, and
 // nothing that could steer it.
 func clean(text string) string {
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "; ")
 	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' {
+		if r == '\t' {
 			return ' '
 		}
 		if !unicode.IsPrint(r) {
