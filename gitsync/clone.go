@@ -151,8 +151,8 @@ func (e *pullError) Unwrap() error { return e.cause }
 func (c *clone) failure(inTime context.Context, l line, err error) error {
 	if over := l.meter.refusal(); over != nil {
 		err = over
-	} else if inTime.Err() != nil {
-		err = fmt.Errorf("no end after %s: %w", c.Timeout, inTime.Err())
+	} else if due, _ := inTime.Deadline(); !time.Now().Before(due) {
+		err = fmt.Errorf("no end after %s: %w", c.Timeout, context.DeadlineExceeded)
 	}
 	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
 }

@@ -145,13 +145,13 @@ func TestAHugeObjectCostsNoMemory(t *testing.T) {
 	r.write("a.yaml", "one")
 	zeros := filepath.Join(r.work, "zeros.bin")
 	write(t, zeros, "")
-	if err := os.Truncate(zeros, 192*mib); err != nil {
+	if err := os.Truncate(zeros, 96*mib); err != nil {
 		t.Fatal(err)
 	}
-	r.commit("192 MiB that pack into 200 KiB")
+	r.commit("96 MiB that pack into 100 KiB")
 	s := open(t, r.over("http"))
 	before, peak := heap(), watchHeap(t)
-	refused(t, s, "cap ObjectBytes", "201326592")
+	refused(t, s, "cap ObjectBytes", "100663296")
 	if grown := int64(peak()) - int64(before); grown > 24*mib {
 		t.Errorf("the heap grew by %d MiB", grown/mib)
 	}

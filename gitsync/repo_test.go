@@ -3,10 +3,17 @@ package gitsync
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -101,7 +108,7 @@ type server struct {
 
 // serve starts a server; before, if not nil, sees every request first and
 // reports whether it has answered it.
-func (r *repo) serve(tls bool, before func(http.ResponseWriter, *http.Request) bool) *server {
+func (r *repo) serve(secure bool, before func(http.ResponseWriter, *http.Request) bool) *server {
 	r.t.Helper()
 	backend := &cgi.Handler{
 		Path: filepath.Join(r.git("--exec-path"), "git-http-backend"),
@@ -115,12 +122,12 @@ func (r *repo) serve(tls bool, before func(http.ResponseWriter, *http.Request) b
 			backend.ServeHTTP(w, req)
 		}
 	})
-	s.Server = listen(r.t, handler, tls)
+	s.Server = listen(r.t, handler, secure)
 	return s
 }
 
 // listen starts an HTTP server on loopback; it ends with the test.
-func listen(t *testing.T, h http.Handler, tls bool) *httptest.Server {
+func listen(t *testing.T, h http.Handler, secure bool) *httptest.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", loopback+":0")
 	if err != nil {
@@ -129,7 +136,9 @@ func listen(t *testing.T, h http.Handler, tls bool) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
 	_ = s.Listener.Close()
 	s.Listener = l
-	if tls {
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the tests are about
+	if secure {
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 		s.StartTLS()
 	} else {
 		s.Start()
@@ -281,4 +290,23 @@ func (r *repo) pointTo(raw []byte) string {
 	h := r.object("commit", raw)
 	r.run(r.bare, "update-ref", "refs/heads/main", h)
 	return h
+}
+
+// certificate is one that signs itself, for the address of the servers.
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.ParseIP(loopback)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}
 }

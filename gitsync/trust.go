@@ -102,7 +102,7 @@ func (t Trust) verifyPGP(c commit, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the keyring: %w", err)
 	}
-	ring, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(text))
+	ring, err := parseKeyring(text)
 	if err != nil {
 		return "", fmt.Errorf("read the keyring: %w", err)
 	}
@@ -119,6 +119,24 @@ func (t Trust) verifyPGP(c commit, now time.Time) (string, error) {
 		return "", errors.New("the signature is of a kind that is too weak")
 	}
 	return identity(signer), nil
+}
+
+// parseKeyring reads every armored block of a file, as concatenating the keys
+// of a team makes it; openpgp reads the first.
+func parseKeyring(text []byte) (openpgp.EntityList, error) {
+	begin := []byte("-----BEGIN " + openpgp.PublicKeyType + "-----")
+	var all openpgp.EntityList
+	for _, block := range bytes.Split(text, begin)[1:] {
+		keys, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(append(bytes.Clone(begin), block...)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no armored public key")
+	}
+	return all, nil
 }
 
 // identity is how people know a key: its user ID, or its fingerprint.
