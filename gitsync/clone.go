@@ -152,7 +152,9 @@ func (c *clone) failure(inTime context.Context, l line, err error) error {
 	if over := l.meter.refusal(); over != nil {
 		err = over
 	} else if due, _ := inTime.Deadline(); !time.Now().Before(due) {
-		err = fmt.Errorf("no end after %s: %w", c.Timeout, context.DeadlineExceeded)
+		// Not the context's own error: the caller would take it for the end
+		// of its own context.
+		err = fmt.Errorf("no end after %s", c.Timeout)
 	}
 	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
 }

@@ -140,15 +140,18 @@ func ecdsaKey(t *testing.T) ssh.Signer {
 
 func TestABranchIsFollowedOverSSH(t *testing.T) {
 	r := newRepo(t)
-	r.write("a.yaml", "one")
-	r.commit("first")
-	host := signer(t, 7)
-	s := open(t, serveSSH(t, r.root, nil, host).overSSH(t, r.bare, host))
-	have := mustNext(t, s, "").Revision
-	r.write("a.yaml", "two")
-	r.commit("second")
-	if got := mustNext(t, s, have); read(t, got, "a.yaml") != "two" {
-		t.Error("the change was not read")
+	for name, o := range sshServers(t, r) {
+		t.Run(name, func(t *testing.T) {
+			r.write("a.yaml", "one, by "+name)
+			r.commit("first")
+			s := open(t, o)
+			have := mustNext(t, s, "").Revision
+			r.write("a.yaml", "two")
+			r.commit("second")
+			if got := mustNext(t, s, have); read(t, got, "a.yaml") != "two" {
+				t.Error("the change was not read")
+			}
+		})
 	}
 }
 
