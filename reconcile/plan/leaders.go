@@ -9,35 +9,20 @@ import (
 // chooseLeaders is the second choice: masters spread over zones by the least
 // sum of squares, then with the fewest promotions.
 func (d *draft) chooseLeaders(shards []*shard) {
-	zones := len(d.domains)
-	masters := int64(len(shards))
-	pick := make([][]int, len(shards)) // the best candidate of a shard in a zone, or nowhere
-	f := newFlow(zones, len(shards))
+	tie := tieBreak(len(d.domains), len(shards), 1)
+	p := spread{choices: make([][]choice, len(shards)), unit: int64(len(shards)+1) * tie.unit}
 	for k, s := range shards {
-		pick[k] = d.candidates(s)
-		if slices.ContainsFunc(pick[k], func(i int) bool { return i != nowhere }) {
-			f.seats[k] = 1
-		}
-	}
-	for z := range zones {
-		f.supply[z] = len(shards)
-	}
-	f.load = func(_, k int) int64 { return (2*int64(k) + 1) * (masters + 1) }
-	f.cost = func(z, k, j int) int64 {
-		switch {
-		case j > 0 || pick[k][z] == nowhere:
-			return never
-		case pick[k][z] == shards[k].master:
-			return 0
-		}
-		return 1
-	}
-	f.fill()
-	for k, s := range shards {
-		for z := range zones {
-			if f.x[z][k] > 0 {
-				s.leader = pick[k][z]
+		p.choices[k] = d.candidates(s)
+		for n := range p.choices[k] {
+			if c := &p.choices[k][n]; c.node != s.master {
+				c.cost = tie.unit + tie.cost(0, c.zone, k)
 			}
+		}
+	}
+	p.run(len(d.domains))
+	for k, s := range shards {
+		if p.at[k] != nowhere {
+			s.leader = p.choices[k][p.at[k]].node
 		}
 	}
 }
@@ -46,22 +31,28 @@ func (d *draft) chooseLeaders(shards []*shard) {
 // listed, else the first member by name. A listed master is never replaced
 // without failback; one that leaves is replaced by a member that answers, if
 // any does.
-func (d *draft) candidates(s *shard) []int {
-	out := slices.Repeat([]int{nowhere}, len(d.domains))
+func (d *draft) candidates(s *shard) []choice {
+	var out []choice
 	members := s.members
 	if slices.Contains(members, s.master) {
-		out[d.domain[s.master]] = s.master
-		if !d.want.Failback && !s.fresh {
+		out = append(out, choice{zone: d.domain[s.master], node: s.master})
+		if !d.want.Failback {
 			return out
 		}
 	} else if answering := d.answering(members); len(answering) > 0 {
 		members = answering
 	}
 	for _, i := range members {
-		if z := d.domain[i]; out[z] == nowhere || out[z] != s.master && i < out[z] {
-			out[z] = i
+		z := d.domain[i]
+		n := slices.IndexFunc(out, func(c choice) bool { return c.zone == z })
+		switch {
+		case n < 0:
+			out = append(out, choice{zone: z, node: i})
+		case out[n].node != s.master:
+			out[n].node = min(i, out[n].node)
 		}
 	}
+	slices.SortFunc(out, func(a, b choice) int { return a.zone - b.zone })
 	return out
 }
 

@@ -39,22 +39,22 @@ func (d *draft) memberFlow(shards []*shard) *flow {
 			stays[d.domain[i]][k]++
 		}
 	}
-	tie := int64(zones*len(shards)*seats + 1)
-	resync := int64(2*len(shards)+2) * tie
+	tie := tieBreak(zones, len(shards), seats)
+	resync := int64(2*len(shards)+2) * tie.unit
 	crowd := resync * int64(len(shards)*seats+1)
 	f.cost = func(z, k, j int) int64 {
 		var c int64
 		lead := d.domain[shards[k].leader]
 		switch {
 		case j == 0 && z == lead:
-			c = -tie
+			c = -tie.unit
 		case j > 0 && d.want.ZoneSpread == spec.Required:
 			return never
 		case d.want.ZoneSpread != spec.Off:
 			c = crowd * int64(j)
 		}
 		if j >= stays[z][k] {
-			c += resync + int64((z-lead-1+2*zones)%zones)
+			c += resync + tie.cost((z-lead-1+zones)%zones, z, k)
 		}
 		return c
 	}
@@ -66,6 +66,27 @@ func (d *draft) memberFlow(shards []*shard) *flow {
 	}
 	d.warm(shards, f)
 	return f
+}
+
+// ties makes the optimum unique where costs alone would not, so that a plan
+// that is partly done is not turned into another, equally good one. It reads
+// nothing that a plan changes: first how far the zone is from the leader's,
+// round and round, then zones against shards in their order.
+type ties struct{ far, unit int64 }
+
+func tieBreak(zones, shards, seats int) ties {
+	far := int64(1)
+	if zones*shards <= 1<<14 { // beyond it the sums would overflow
+		far = int64(zones*shards*shards*seats) + 1
+	}
+	return ties{far: far, unit: int64(zones*shards*seats)*far + far}
+}
+
+func (t ties) cost(far, z, k int) int64 {
+	if t.far == 1 {
+		return int64(far)
+	}
+	return int64(far)*t.far + int64(z*k)
 }
 
 // warm puts in the members that stay without a crowded zone, the leader's zone
@@ -92,7 +113,9 @@ func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
 		s.members = nil
 		left := make(map[int]int)
 		order := slices.Clone(s.stays)
-		slices.SortStableFunc(order, func(a, b int) int { return d.rank(s, a) - d.rank(s, b) })
+		if k := slices.Index(order, s.leader); k > 0 {
+			order = append([]int{s.leader}, slices.Delete(order, k, k+1)...)
+		}
 		for _, i := range order {
 			z := d.domain[i]
 			if left[z] < f.x[z][k] {
@@ -109,17 +132,6 @@ func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
 		}
 	}
 	return free
-}
-
-// rank orders the members of one zone of s: who leads, who serves, the rest.
-func (d *draft) rank(s *shard, i int) int {
-	switch i {
-	case s.leader:
-		return 0
-	case s.master:
-		return 1
-	}
-	return 2
 }
 
 // seatFree fills the open seats of each zone: which nodes is decided first

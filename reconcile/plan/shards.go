@@ -91,59 +91,74 @@ func (d *draft) drop(live []*shard, surplus int) []*shard {
 // without that identity. The founder stands in the zone with fewest masters.
 func (d *draft) found(live *[]*shard) bool {
 	masters := make([]int, len(d.domains))
+	loss, in := d.losses(*live)
 	for _, s := range *live {
 		masters[d.domain[s.master]]++
 	}
-	taken := make(map[int]bool)
 	for len(*live) < d.want.Masters {
-		i, ok := d.founder(*live, masters, taken)
-		if !ok {
+		i := d.founder(loss, masters)
+		if i == nowhere {
 			return false
 		}
-		taken[i] = true
+		loss[i] = unfit
 		masters[d.domain[i]]++
-		for _, s := range *live {
+		if s := in[i]; s != nil {
 			s.stays = slices.DeleteFunc(s.stays, func(k int) bool { return k == i })
+			if len(s.stays) == d.want.ReplicasPerMaster+1 {
+				for _, k := range s.stays {
+					loss[k] = max(loss[k], needed)
+				}
+			}
 		}
 		*live = append(*live, &shard{name: d.name(i), master: i, leader: i, fresh: true, stays: []int{i}})
 	}
 	return true
 }
 
-// founder prefers nodes that hold nobody's data to live replicas, and among
-// those the ones their shard can spare.
-func (d *draft) founder(live []*shard, masters []int, taken map[int]bool) (int, bool) {
-	best, rank := -1, [3]int{}
-	for i := range d.now.Nodes {
-		if taken[i] || !d.seatable(i) {
-			continue
-		}
-		r := [3]int{d.loss(live, i), masters[d.domain[i]], i}
-		if r[0] < 3 && (best < 0 || slices.Compare(r[:], rank[:]) < 0) {
-			best, rank = i, r
+// What founding a shard with a node would cost.
+const (
+	nothing = iota // it holds nobody's data
+	spare          // a replica that its shard can spare
+	needed         // a replica that its shard must replace
+	unfit
+)
+
+// losses ranks every node as a founder and says which shard it would leave.
+func (d *draft) losses(live []*shard) (loss []int, in []*shard) {
+	loss, in = make([]int, len(d.now.Nodes)), make([]*shard, len(d.now.Nodes))
+	for i := range loss {
+		switch {
+		case !d.seatable(i):
+			loss[i] = unfit
+		case d.lead[i] != itself:
+			loss[i] = spare
 		}
 	}
-	return best, best >= 0
+	for _, s := range live {
+		for _, i := range s.stays {
+			in[i] = s
+			if len(s.stays) <= d.want.ReplicasPerMaster+1 {
+				loss[i] = max(loss[i], needed)
+			}
+		}
+		loss[s.master] = unfit
+	}
+	return loss, in
 }
 
-// loss ranks what founding a shard with node i would cost: nothing, a spare
-// replica, a needed one, a master (never).
-func (d *draft) loss(live []*shard, i int) int {
-	for _, s := range live {
-		switch {
-		case s.master == i:
-			return 3
-		case !slices.Contains(s.stays, i):
-		case len(s.stays) > d.want.ReplicasPerMaster+1:
-			return 1
-		default:
-			return 2
+// founder is the node that costs least, then in the zone with fewest masters,
+// then by name.
+func (d *draft) founder(loss, masters []int) int {
+	best := nowhere
+	for i, l := range loss {
+		if l == unfit {
+			continue
+		}
+		if best == nowhere || l < loss[best] || l == loss[best] && masters[d.domain[i]] < masters[d.domain[best]] {
+			best = i
 		}
 	}
-	if d.lead[i] != itself {
-		return 1
-	}
-	return 0
+	return best
 }
 
 // seatable reports whether node i may have a seat. A listed node that holds
