@@ -148,13 +148,6 @@ func (d *draft) nameDomains() {
 // up reports whether node i answers and serves.
 func (d *draft) up(i int) bool { return d.node(i).Health == cluster.Up }
 
-// blank reports whether node i may be filled with another master's data: it
-// answers, owns nothing, holds nothing and nobody follows it.
-func (d *draft) blank(i int) bool {
-	n := d.node(i)
-	return d.up(i) && d.idle(i) && n.Keys == 0
-}
-
 // idle reports whether node i leads and follows nobody: it may found a shard.
 func (d *draft) idle(i int) bool {
 	return d.lead[i] == itself && d.have[i] == 0 && len(d.followers[i]) == 0

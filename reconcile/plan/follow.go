@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -10,9 +12,19 @@ import (
 func (d *draft) followBlank() []Step {
 	var out []Step
 	for i := range d.now.Nodes {
-		if s := d.shardOf(i); s != nil && s.master != i && d.node(i).Member && d.blank(i) && d.canLead(s) {
-			out = append(out, d.followStep(i, s, "its seat is in that shard"))
+		s := d.shardOf(i)
+		if s == nil || s.master == i || !d.node(i).Member || !d.up(i) || !d.idle(i) || !d.canLead(s) {
+			continue
 		}
+		if keys := d.node(i).Keys; keys != 0 {
+			d.hold(Hold{
+				Why: Stuck, Code: NotEmpty, Node: d.name(i),
+				Text: fmt.Sprintf("%s owns no slot and still holds %s, so it does not become a replica", d.name(i), keysText(keys)),
+				Lift: "look at the keys there; it goes on when they are gone",
+			})
+			continue
+		}
+		out = append(out, d.followStep(i, s, "its seat is in that shard"))
 	}
 	return out
 }

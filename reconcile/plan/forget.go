@@ -97,7 +97,7 @@ func (d *draft) redundant(i int, gone map[int]int) bool {
 	if m == orphan {
 		return d.emptied(i)
 	}
-	if !d.up(i) && d.node(i).Health != cluster.Failed {
+	if !d.up(i) && (d.node(i).Health != cluster.Failed || d.node(i).Listed) {
 		return false
 	}
 	if !d.up(m) || d.shardLed(m) == nil && d.have[m] > 0 {

@@ -86,7 +86,7 @@ func (d *draft) ready(moves []Step) bool {
 	ok := true
 	for _, m := range moves {
 		to := d.at[m.To]
-		if !d.node(to).Member || d.lead[to] != itself {
+		if !d.up(to) || !d.node(to).Member || d.lead[to] != itself {
 			return false
 		}
 		if len(d.followers[to]) > 0 && d.syncedOf(to) == 0 && len(d.shardLed(to).members) > 1 {

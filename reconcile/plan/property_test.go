@@ -165,8 +165,8 @@ func asWanted(want spec.Topology, now cluster.State) error {
 	masters := 0
 	for i := range now.Nodes {
 		m := &now.Nodes[i]
-		if !m.Member {
-			continue
+		if !m.Member || !m.Listed && !m.Before {
+			continue // strangers stay
 		}
 		if !m.Listed {
 			return fmt.Errorf("%s is still a member", m.Name)

@@ -132,6 +132,8 @@ func (d *draft) losses(live []*shard) (loss []int, in []*shard) {
 			loss[i] = unfit
 		case d.lead[i] != itself:
 			loss[i] = spare
+		case d.node(i).Keys > 0:
+			loss[i] = needed // it should be empty and is not
 		}
 	}
 	for _, s := range live {
