@@ -54,7 +54,7 @@ func (d *draft) mayAssign() bool {
 	lost := d.unserved.String()
 	d.hold(Hold{
 		Why: Ask, Code: LostSlots,
-		Text: fmt.Sprintf("nobody serves %s %s: the keys there are lost, unless a node that has them comes back", plural(d.unserved.Len(), "slot"), lost),
+		Text: fmt.Sprintf("nobody serves %s (%s): their keys are lost, unless a node that has them comes back", lost, plural(d.unserved.Len(), "slot")),
 		Lift: fmt.Sprintf("bring the node back, or accept the loss with allow.dataLoss: [%s]", lost),
 	})
 	return false

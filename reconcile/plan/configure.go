@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -13,11 +14,27 @@ func (d *draft) configure() []Step {
 	var out []Step
 	for i := range d.now.Nodes {
 		live, _ := d.differing(i)
-		if len(live) > 0 {
+		if len(live) > 0 && d.fits(i, live) {
 			out = append(out, Step{Kind: Configure, Node: d.name(i), Config: live, Reason: "its live value differs"})
 		}
 	}
 	return out
+}
+
+// fits holds a maxmemory below what node i uses: by its policy the node would
+// drop keys at once, or refuse every write.
+func (d *draft) fits(i int, config map[string]string) bool {
+	m := d.node(i).Memory
+	limit, ok := bytesOf(config["maxmemory"])
+	if !ok || limit == 0 || m.Used <= limit {
+		return true
+	}
+	d.hold(Hold{
+		Why: Stuck, Code: NoMemory, Node: d.name(i),
+		Text: fmt.Sprintf("%s uses %s, more than the wanted maxmemory of %s", d.name(i), sizeText(m.Used), sizeText(limit)),
+		Lift: "raise maxmemory, or move to more masters first",
+	})
+	return false
 }
 
 // differing are the directives of node i that are not as wanted: those that

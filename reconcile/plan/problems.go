@@ -106,7 +106,7 @@ func (d *draft) misfit() (Hold, bool) {
 	}
 	if nodes < seats {
 		return Hold{
-			Stuck, NotEnough, "", fmt.Sprintf("%s (%d masters with %d replicas each) and %s to fill them", plural(seats, "seat"), d.want.Masters, d.want.ReplicasPerMaster, plural(nodes, "node")),
+			Stuck, NotEnough, "", fmt.Sprintf("%s (%s with %s each) and %s to fill them", plural(seats, "seat"), plural(d.want.Masters, "master"), plural(d.want.ReplicasPerMaster, "replica"), plural(nodes, "node")),
 			"list more nodes, or ask for fewer masters or replicas",
 		}, true
 	}

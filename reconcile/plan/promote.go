@@ -54,12 +54,12 @@ func (d *draft) mayPromote(s *shard) bool {
 // mayBalance reports whether everything is calm enough for a handover that
 // only evens out zones: else a node that reboots makes two other masters turn.
 func (d *draft) mayBalance(s *shard) bool {
-	if d.allUp() && d.allSynced() {
+	if d.seatsUp() && d.ownersUp() && d.allSynced() {
 		return true
 	}
 	d.hold(Hold{
 		Why: Wait, Code: FailbackWaits, Node: d.name(s.leader),
-		Text: fmt.Sprintf("%s should lead the shard of %s again, once every member is up and in sync", d.name(s.leader), d.name(s.master)),
+		Text: fmt.Sprintf("%s should lead instead of %s, once every member that stays is up and in sync", d.name(s.leader), d.name(s.master)),
 		Lift: "it goes on when they are",
 	})
 	return false

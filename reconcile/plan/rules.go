@@ -1,8 +1,8 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
@@ -68,10 +68,9 @@ func (d *draft) make() Plan {
 	d.choose()
 	p.Goal = d.goal()
 	p.Notes = d.notes()
-	p.Holds = d.problems()
 	p.Steps = d.walk()
 	p.Goal.Shards = d.goalShards()
-	p.Holds = tidyHolds(append(p.Holds, d.holds...))
+	p.Holds = tidyHolds(append(d.holds, d.problems()...))
 	return p
 }
 
@@ -121,9 +120,11 @@ func (d *draft) follow() {
 	}
 }
 
+// tidyHolds sorts, and keeps one hold of a code for each node: what a rule says
+// of it before what can be said in general.
 func tidyHolds(holds []Hold) []Hold {
 	slices.SortStableFunc(holds, func(a, b Hold) int {
-		return strings.Compare(string(a.Code)+"\x00"+a.Node+"\x00"+a.Text, string(b.Code)+"\x00"+b.Node+"\x00"+b.Text)
+		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Node, b.Node))
 	})
-	return slices.CompactFunc(holds, func(a, b Hold) bool { return a.Code == b.Code && a.Node == b.Node && a.Text == b.Text })
+	return slices.CompactFunc(holds, func(a, b Hold) bool { return a.Code == b.Code && a.Node == b.Node && (a.Node != "" || a.Text == b.Text) })
 }

@@ -61,7 +61,7 @@ func (d *draft) destroy() []Step {
 	var out []Step
 	for i := range d.now.Nodes {
 		if n := d.node(i); n.Listed || n.Before {
-			out = append(out, Step{Kind: Destroy, Node: n.Name, Keys: n.Keys, Reason: "the cluster is to be absent"})
+			out = append(out, Step{Stage: 1, Kind: Destroy, Node: n.Name, Keys: n.Keys, Reason: "the cluster is to be absent"})
 		}
 	}
 	return out
