@@ -1,6 +1,3 @@
-// Package plan decides what to do. Make is a pure function of what is wanted
-// and what was seen: no context, no clock, no logger, no randomness, no error.
-// What can't be done is part of the plan, as a hold.
 package plan
 
 import "github.com/slotwright/slotwright/spec/slot"

@@ -44,13 +44,21 @@ func (d *draft) trouble(i int) (Hold, bool) {
 	case n.Listed && n.Foreign:
 		return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}, true
 	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
-		return Hold{Stuck, NotEmpty, n.Name, fmt.Sprintf("%s is new and holds %s already", n.Name, keysText(n.Keys)), "take it out of the file, or empty the node yourself"}, true
+		return Hold{Stuck, NotEmpty, n.Name, fmt.Sprintf("%s is new and has %s already", n.Name, d.belongings(i)), "take it out of the file, or empty the node yourself"}, true
 	case n.Listed && d.wrongEngine(i):
 		return d.engineHold(i), true
 	case d.lagging(i):
 		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
 	}
 	return Hold{}, false
+}
+
+// belongings are what a new node should not have.
+func (d *draft) belongings(i int) string {
+	if d.have[i] > 0 {
+		return plural(d.have[i], "slot")
+	}
+	return keysText(d.node(i).Keys)
 }
 
 // lagging reports whether replica i sits where it belongs and is not linked.

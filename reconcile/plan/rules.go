@@ -126,5 +126,7 @@ func tidyHolds(holds []Hold) []Hold {
 	slices.SortStableFunc(holds, func(a, b Hold) int {
 		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Node, b.Node))
 	})
-	return slices.CompactFunc(holds, func(a, b Hold) bool { return a.Code == b.Code && a.Node == b.Node && (a.Node != "" || a.Text == b.Text) })
+	return slices.CompactFunc(holds, func(a, b Hold) bool {
+		return a.Code == b.Code && a.Node == b.Node && (a.Node != "" || a.Text == b.Text)
+	})
 }
