@@ -181,17 +181,18 @@ func (n *node) alone() bool {
 }
 
 // elsewhere says that an answering node outside the main component belongs to
-// another cluster: it owns slots and knows nobody, or knows only nodes that the
-// main component does not list.
+// another cluster: it sees slots served, or knows nodes that are neither the
+// main component's nor servers of ours. Places that only know each other and
+// serve nothing are what a run leaves that died while it introduced them.
 func (m *merger) elsewhere(n *node) bool {
-	if n.alone() {
-		return served(n.view.Lines) > 0
-	}
-	own := m.index[n.ID]
+	strange, known := false, false
 	for _, k := range n.at {
-		if k >= 0 && k != own && m.inMain.has(k) {
-			return false
+		if k < 0 || k == m.index[n.ID] {
+			continue
 		}
+		known = known || m.inMain.has(k)
+		self := m.peers[k].self
+		strange = strange || self == nil || self.foreign
 	}
-	return true
+	return !known && (strange || served(n.view.Lines) > 0)
 }

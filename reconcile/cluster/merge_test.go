@@ -402,17 +402,36 @@ func TestAListedNodeOfAnotherClusterIsForeign(t *testing.T) {
 	checkSplit(t, s, "n7 serves 16384 slots (0-16383) in another cluster")
 }
 
-func TestTheMainClusterIsTheOneThatServes(t *testing.T) {
-	met := `
+const met = `
 n5:
   e 10.0.0.5:6379 myself,master - 0 connected
   f 10.0.0.6:6379 master - 0 connected
 n6:
   e 10.0.0.5:6379 master - 0 connected
   f 10.0.0.6:6379 myself,master - 0 connected`
+
+func TestTheMainClusterIsTheOneThatServes(t *testing.T) {
 	s := Merge(append(world(t, met), world(t, "n1:\n a :6379 myself,master - 1 connected 0-9")...))
-	if !s.Node("n1").Member || !s.Node("n5").Foreign {
+	if !s.Node("n1").Member || s.Node("n5").Member {
 		t.Errorf("got %+v", s.Nodes)
+	}
+}
+
+func TestPlacesThatOnlyMetEachOtherAreNotForeign(t *testing.T) {
+	views := append(world(t, three), world(t, met)...)
+	s := Merge(views)
+	if n := s.Node("n5"); n.Member || n.Foreign || n.Alone {
+		t.Errorf("n5 is %+v", n)
+	}
+	views[5].Place = Place{Name: "10.0.0.6:6379", Addr: "10.0.0.6:6379"}
+	s = Merge(views)
+	if n := s.Node("n5"); !n.Foreign {
+		t.Errorf("n5 knows a server that is not ours: %+v", n)
+	}
+	views[5] = View{Place: listed("n6"), Trouble: "no route to host"}
+	s = Merge(views)
+	if n := s.Node("n5"); !n.Foreign {
+		t.Errorf("n5 knows a server that says nothing: %+v", n)
 	}
 }
 

@@ -55,7 +55,8 @@ type Node struct {
 
 	// Member says that the node and the cluster of this topology know each
 	// other. Foreign says that it belongs to another cluster: it knows nodes
-	// that no member of ours is.
+	// that no member of ours is, or sees slots served there. Listed nodes that
+	// know only each other and serve nothing are neither.
 	Member  bool
 	Foreign bool
 	// Alone says that it answers and knows no other node.

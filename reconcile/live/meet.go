@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -17,14 +18,20 @@ func (w *work) meet(ctx context.Context, steps []plan.Step) error {
 	if err != nil {
 		return fmt.Errorf("meet: %w", err)
 	}
-	ours := known(members)
+	inside := known(members)
+	ours := maps.Clone(inside)
+	for i := range w.seen.Nodes { // a run that died may have introduced some to each other
+		if n := &w.seen.Nodes[i]; n.Listed && n.Health == cluster.Up && !n.Foreign {
+			ours[n.ID] = true
+		}
+	}
 	var guests []*look
 	var done []plan.Step
 	var errs []error
 	for _, s := range steps {
 		guest, err := w.lookByName(ctx, s.Node)
 		if err == nil {
-			err = mayJoin(guest, ours)
+			err = mayJoin(guest, inside, ours)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("meet %s: %w", s.Node, err))
@@ -57,12 +64,12 @@ func known(members []*look) map[string]bool {
 // mayJoin is nil when introducing the guest can't merge another cluster into
 // ours and can't overwrite an owner: the members expect its ID, or it is empty
 // and knows nobody but ours.
-func mayJoin(guest *look, ours map[string]bool) error {
-	if ours[guest.self.ID] {
+func mayJoin(guest *look, members, ours map[string]bool) error {
+	if members[guest.self.ID] {
 		return nil
 	}
-	for id := range guest.lines {
-		if id != guest.self.ID && !ours[id] {
+	for id, line := range guest.lines {
+		if id != guest.self.ID && !ours[id] || !members[id] && len(line.Ranges) > 0 {
 			return fmt.Errorf("it knows %d other nodes: it belongs to another cluster", len(guest.lines)-1)
 		}
 	}

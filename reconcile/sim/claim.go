@@ -70,9 +70,6 @@ func (s *server) bump() bool {
 
 // broadcast lets every node s reaches hear it now and not at the next tick.
 func (w *World) broadcast(s *server) {
-	if w.SlowBus {
-		return
-	}
 	for i, p := range s.peers {
 		if p == nil || ident(i) == s.me {
 			continue

@@ -177,7 +177,9 @@ func (c *Session) setNode(n int, to string) (any, error) {
 	if _, importing := s.importing[n]; importing && id == s.me {
 		s.bump()
 		delete(s.importing, n)
-		c.w.broadcast(s)
+		if !c.w.SlowBus {
+			c.w.broadcast(s)
+		}
 	}
 	return "OK", nil
 }

@@ -45,8 +45,9 @@ type World struct {
 	// Fault may refuse a command before the server runs it, also the
 	// RESTORE-ASKING that MIGRATE sends to its target.
 	Fault func(addr string, args []string) error
-	// SlowBus lets news of a claim arrive with the next tick. Else every node
-	// hears it before the claimer answers the command. A real bus may do either.
+	// SlowBus lets news of a claim by SETSLOT arrive with the next tick. Else
+	// every node hears it before the claimer answers the command. A real bus may
+	// do either.
 	SlowBus bool
 
 	mu      sync.Mutex

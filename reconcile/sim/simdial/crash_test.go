@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ import (
 )
 
 var (
-	crashes = flag.Int("crashes", 10, "crash points per change, each before and after the command")
+	crashes = flag.Int("crashes", 3, "crash points per change, each before and after the command")
 	seed    = flag.Uint64("seed", uint64(time.Now().UnixNano()), "which crash points")
 )
 
@@ -105,29 +106,44 @@ type change struct {
 
 func changes() []change {
 	return []change{
+		{"create", spec.Topology{}, topology(3, 1, 6)},
 		{"grow by a shard", topology(3, 1, 6), topology(4, 1, 8)},
 		{"shrink by a shard", topology(4, 1, 8), topology(3, 1, 6)},
 		{"a second replica", topology(3, 1, 6), topology(3, 2, 9)},
 		{"fewer replicas, more masters, the same nodes", topology(3, 1, 6), topology(6, 0, 6)},
+		{"other servers for a shard", topology(3, 1, 6), only(topology(3, 1, 8), 1, 2, 3, 4, 6, 7)},
 	}
+}
+
+// only keeps the servers with these numbers.
+func only(want spec.Topology, numbers ...int) spec.Topology {
+	var kept []spec.StaticNode
+	for _, i := range numbers {
+		kept = append(kept, want.Platform.Static.Nodes[i])
+	}
+	want.Platform.Static.Nodes = kept
+	return want
 }
 
 func TestACrashAnywhereThenAFreshRunKeepsEveryKey(t *testing.T) {
 	for _, c := range changes() {
 		t.Run(c.name, func(t *testing.T) {
 			var before *sim.World
-			var keys map[string]string
+			keys, state := map[string]string{}, t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				before = newWorld(9)
-				mustApply(t, before, c.from, t.TempDir())
-				keys = write(t, before, 60)
+				if c.from.Masters > 0 {
+					mustApply(t, before, c.from, state)
+					keys = write(t, before, 60)
+				}
 			})
 			writes := count(t, before, c.to)
 			random := rand.New(rand.NewPCG(*seed, 0))
 			for range *crashes {
 				at := 1 + random.IntN(writes)
 				for _, after := range []bool{false, true} {
-					crash(t, before, c, keys, &simdial.Knife{At: at, After: after}, random.IntN(2) == 0)
+					revert := c.from.Masters > 0 && random.IntN(2) == 0
+					crash(t, before, c, keys, state, &simdial.Knife{At: at, After: after}, revert)
 				}
 			}
 		})
@@ -144,11 +160,17 @@ func count(t *testing.T, before *sim.World, to spec.Topology) int {
 	return knife.Writes()
 }
 
-func crash(t *testing.T, before *sim.World, c change, keys map[string]string, knife *simdial.Knife, revert bool) {
+func crash(t *testing.T, before *sim.World, c change, keys map[string]string, roster string, knife *simdial.Knife, revert bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w, g, state := before.Clone(), newGuard(keys), t.TempDir()
-		w.After = g.after
+		if err := os.CopyFS(state, os.DirFS(roster)); err != nil {
+			t.Fatal(err)
+		}
+		w.SlowBus = knife.At%2 == 0
+		if c.from.Masters > 0 {
+			w.After = g.after
+		}
 		apply(t, w, c.to, knife, state)
 		_, last := knife.Cut()
 		t.Logf("seed %d: cut at write %d %q, after %v, reverted %v", *seed, knife.At, last, knife.After, revert)

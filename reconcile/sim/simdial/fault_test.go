@@ -166,9 +166,7 @@ func TestAMasterIsReplacedWithoutMovingASlot(t *testing.T) {
 		w, keys, state := settled(t, 7, topology(3, 1, 6))
 		var s sent
 		w.After = s.after
-		want := topology(3, 1, 7)
-		want.Platform.Static.Nodes = want.Platform.Static.Nodes[1:]
-		mustApply(t, w, want, state)
+		mustApply(t, w, only(topology(3, 1, 7), 1, 2, 3, 4, 5, 6), state)
 		s.none(t, "SETSLOT", "MIGRATE ")
 		sameKeys(t, w, keys)
 	})
@@ -176,7 +174,7 @@ func TestAMasterIsReplacedWithoutMovingASlot(t *testing.T) {
 
 func TestAServerThatDiesInMidRunAndComesBackLosesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 1))
-	for _, c := range changes()[:3] {
+	for _, c := range changes()[1:4] {
 		t.Run(c.name, func(t *testing.T) {
 			for range max(*crashes/2, 1) {
 				synctest.Test(t, func(t *testing.T) {
