@@ -2,6 +2,7 @@ package livetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -115,7 +116,7 @@ func (w *writer) read(c *redis.ClusterClient, k int) {
 	got, err := c.Get(ctx, key).Result()
 	w.took = append(w.took, time.Since(begin))
 	w.report.Reads++
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		w.failed(err)
 		return
 	}
@@ -128,9 +129,9 @@ func (w *writer) verify(c *redis.ClusterClient) {
 		var err error
 		Eventually(10*time.Second, func() bool {
 			got, err = c.Get(context.Background(), key).Result()
-			return err == nil || err == redis.Nil
+			return err == nil || errors.Is(err, redis.Nil)
 		})
-		if err != nil && err != redis.Nil {
+		if err != nil && !errors.Is(err, redis.Nil) {
 			w.report.Lost = append(w.report.Lost, fmt.Sprintf("%s can't be read: %v", key, err))
 			continue
 		}

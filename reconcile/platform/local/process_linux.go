@@ -103,19 +103,22 @@ func (h home) spawn(ctx context.Context, server, node, addr string) (wait func()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // also keeps a long-lived caller free of zombies
+	ended := make(chan *os.ProcessState, 1)
+	go func() { // waiting also keeps a long-lived caller free of zombies
+		_ = cmd.Wait() // the state says more
+		ended <- cmd.ProcessState
+	}()
 	return func() error { return h.started(ctx, node, addr, ended, info.Size()) }, nil
 }
 
 // started waits until a server has its pid file and listens. The file alone is
 // not enough: newer servers write it before they bind, and before they refuse
 // a bad configuration.
-func (h home) started(ctx context.Context, node, addr string, ended <-chan error, logged int64) error {
+func (h home) started(ctx context.Context, node, addr string, ended <-chan *os.ProcessState, logged int64) error {
 	err := poll(ctx, func() (bool, error) {
 		select {
-		case err := <-ended:
-			return false, fmt.Errorf("the server ended at once (%v): %s", err, h.tail(node, logged))
+		case state := <-ended:
+			return false, fmt.Errorf("the server ended at once (%s): %s", state, h.tail(node, logged))
 		default:
 		}
 		if pid, err := h.running(node); err != nil || pid == 0 {

@@ -1,0 +1,58 @@
+# `make` prints the targets.
+FUZZTIME ?= 20s
+# ENGINE names a directory of `make engines`: make e2e ENGINE=.engines/valkey-9.1
+ENGINE ?=
+export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
+
+servers = .ci/install redis-server redis-cli
+linter = bin/golangci-lint
+
+.PHONY: help build test race e2e bench fuzz lint demo engines clean
+
+help: ## print the targets
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+
+build: ## bin/slotwright
+	go build -trimpath -o bin/slotwright ./cmd/slotwright
+
+test: ## all tests but the end-to-end ones
+	@$(servers)
+	go test ./...
+
+race: ## the same, with the race detector
+	@$(servers)
+	go test -race -timeout 20m ./...
+
+e2e: ## the command against real servers
+	@$(servers)
+	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
+
+bench: ## benchmarks
+	@$(servers)
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | sort | while read -r file target; do \
+		echo "$$target in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+lint: $(linter) ## vet and the pinned linter
+	go vet ./...
+	go vet -tags e2e ./...
+	$(linter) run --timeout 15m
+
+# The linter's own modules stay out of the product's go.mod.
+$(linter): .ci/tools.mod .ci/tools.sum
+	go build -modfile=.ci/tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+demo: build ## six servers on this machine: create, grow, shrink, lose nothing
+	@$(servers)
+	examples/quickstart/demo.sh
+
+engines: ## Redis 7.0 and 8.0, Valkey 8 and 9.1 into .engines/
+	.ci/engines
+
+clean: ## remove what was built; not the engines
+	rm -rf bin .cache
+	go clean -testcache
