@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/slotwright/slotwright/reconcile"
@@ -39,10 +40,15 @@ func blank(want spec.Topology) *rehearsal {
 	return r
 }
 
+// opening guards a world while several clusters are looked at.
+var opening sync.Mutex
+
 func (w world) connect(want spec.Topology) (reconcile.Cluster, error) {
 	if strings.HasPrefix(want.Name, "lost") {
 		return nil, errors.New("auth.password: the environment variable PASSWORD is not set")
 	}
+	opening.Lock()
+	defer opening.Unlock()
 	if w[want.Name] == nil {
 		w[want.Name] = blank(want)
 	}

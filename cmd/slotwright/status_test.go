@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// ailing is a cluster with something of everything.
+func ailing(t *testing.T) cluster.State {
+	node := func(name, zone, slotsText, master string) cluster.Node {
+		n := cluster.Node{
+			Name: name, ID: "id-" + name, Addr: name + ".test:6379", Host: name, Zone: zone,
+			Listed: true, Exists: true, Member: true, Ready: true, Keys: 83_354,
+		}
+		n.Slots = slots(t, slotsText)
+		if master != "" {
+			n.Master, n.Linked = "id-"+master, true
+		}
+		return n
+	}
+	a, b, c := node("a", "x", "0-5460", ""), node("b", "y", "5461-10922", ""), node("c", "z", "10923-16380", "")
+	d, e, f := node("d", "x", "", "b"), node("e", "y", "", "a"), node("f", "z", "", "a")
+	b.Health, b.Trouble, b.Keys = cluster.Silent, "dial tcp: i/o timeout", cluster.Unknown
+	d.Linked, e.Lag, f.Health, f.Lag = false, 1_500_000, cluster.Loading, cluster.Unknown
+	spare := cluster.Node{Name: "g", Addr: "g.test:6379", Listed: true, Exists: true}
+	return cluster.State{
+		Formed: true, Nodes: []cluster.Node{a, b, c, d, e, f, spare},
+		Open:  []cluster.Open{{Slot: 7, At: "a", Peer: "c"}},
+		Split: []string{"c sees slot 9 at b"},
+	}
+}
+
+func TestStatusPrintsForPeopleAndPrograms(t *testing.T) {
+	held := reconcile.Result{Cluster: "orders", Observed: true, Seen: ailing(t)}
+	held.Plan.Holds = []plan.Hold{{Why: plan.Wait, Code: plan.NodeSilent}}
+	all := []status{
+		statusOf(held, true),
+		statusOf(reconcile.Result{Cluster: "lost", Err: errors.New("list pods: forbidden")}, true),
+	}
+	var text, machine bytes.Buffer
+	if err := errors.Join(statusesText(&text, false, all), writeJSON(&machine, all)); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status.txt", text.String())
+	golden(t, "status.json", machine.String())
+}
+
+func TestHealthIsJudgedByWhoServes(t *testing.T) {
+	well := func() cluster.State {
+		s := ailing(t)
+		s.Open, s.Split = nil, nil
+		for i := range s.Nodes {
+			n := &s.Nodes[i]
+			n.Health, n.Linked, n.Trouble = cluster.Up, n.Master != "", ""
+		}
+		s.Nodes[2].Slots = slots(t, "10923-16383")
+		return s
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*cluster.State)
+		want   health
+	}{
+		{"all is well", func(*cluster.State) {}, healthy},
+		{"a replica is behind a broken link", func(s *cluster.State) { s.Nodes[3].Linked = false }, degraded},
+		{"a replica is gone", func(s *cluster.State) { s.Nodes[3].Health = cluster.Failed }, degraded},
+		{"a master does not answer us", func(s *cluster.State) { s.Nodes[1].Health = cluster.Silent }, degraded},
+		{"a master has failed", func(s *cluster.State) { s.Nodes[1].Health = cluster.Failed }, down},
+		{"a master is loading", func(s *cluster.State) { s.Nodes[1].Health = cluster.Loading }, down},
+		{"a slot is nobody's", func(s *cluster.State) { s.Nodes[1].Slots.Remove(5461) }, down},
+		{"members disagree", func(s *cluster.State) { s.Split = []string{"x"} }, degraded},
+		{"nobody answers", func(s *cluster.State) {
+			for i := range s.Nodes {
+				s.Nodes[i].Health = cluster.Silent
+			}
+		}, untold},
+		{"nothing was started", func(s *cluster.State) {
+			s.Formed = false
+			for i := range s.Nodes {
+				s.Nodes[i] = cluster.Node{Name: s.Nodes[i].Name, Listed: true, Health: cluster.Absent}
+			}
+		}, down},
+	} {
+		s := well()
+		c.change(&s)
+		if got := statusOf(reconcile.Result{Observed: true, Seen: s}, false); got.Health != c.want {
+			t.Errorf("%s: %s, want %s; problems %q", c.name, got.Health, c.want, got.Problems)
+		}
+	}
+}
+
+func TestStatusWaitsUntilAllIsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := sit(t)
+		file := d.file("orders", 3, 3)
+		begun := time.Now()
+		d.expects(3, d.types("", "status", "--wait", "--timeout", "20s", file), "not in sync")
+		if took := time.Since(begun); took < 19*time.Second || took > 20*time.Second {
+			t.Errorf("waited %s", took)
+		}
+		d.expects(0, d.types("yes\n", "apply", file))
+		d.expects(0, d.types("", "status", "--wait", file), "orders: Healthy, in sync, 16384 of 16384")
+	})
+}
