@@ -43,6 +43,9 @@ func parseAddress(raw string) (address, error) {
 }
 
 func parseSCP(raw string) (address, error) {
+	if strings.Contains(raw, "::") {
+		return address{}, errors.New("the repository URL names a helper program: none is ever run")
+	}
 	m := scpLike.FindStringSubmatch(raw)
 	if m == nil {
 		return address{}, errors.New("the repository URL has no scheme: use https://, ssh://, file:// or user@host:path")

@@ -44,7 +44,8 @@ type dir struct {
 	turn    sync.Mutex // one Next at a time; guards what follows
 	started bool
 	failed  bool
-	known   map[string][32]byte // the files handed out last
+	last    string              // the revision handed out last
+	known   map[string][32]byte // and its files
 
 	ended context.Context
 	end   context.CancelFunc
@@ -98,7 +99,7 @@ func (d *dir) Next(ctx context.Context, have string) (Snapshot, error) {
 	defer cancel()
 	for ; ; d.started = true {
 		if d.started {
-			if err := d.wait(ctx); err != nil {
+			if err := d.wait(ctx, have); err != nil {
 				return Snapshot{}, stopped(d.ended, err)
 			}
 		}
@@ -109,8 +110,8 @@ func (d *dir) Next(ctx context.Context, have string) (Snapshot, error) {
 			return Snapshot{}, stopped(d.ended, err)
 		}
 		if now.revision() != have {
-			d.started, d.known = true, now.digests
-			return Snapshot{Revision: now.revision(), Files: now.files()}, nil
+			d.started, d.last, d.known = true, now.revision(), now.digests
+			return Snapshot{Revision: d.last, Files: now.files()}, nil
 		}
 	}
 }
@@ -119,8 +120,8 @@ func (d *dir) Next(ctx context.Context, have string) (Snapshot, error) {
 func (g *gathering) revision() string { return "dir@sha256:" + g.digest() }
 
 // wait blocks until it is time to look again.
-func (d *dir) wait(ctx context.Context) error {
-	due := time.NewTimer(d.every())
+func (d *dir) wait(ctx context.Context, have string) error {
+	due := time.NewTimer(d.every(have))
 	defer due.Stop()
 	var changed <-chan struct{}
 	if d.watches != nil {
@@ -138,8 +139,12 @@ func (d *dir) wait(ctx context.Context) error {
 }
 
 // every is the time between looks without events. A directory that couldn't
-// be read is looked at often: it may be gone, and its watch with it.
-func (d *dir) every() time.Duration {
+// be read is looked at often: it may be gone, and its watch with it. Who does
+// not have what was handed out last gets it soon, and not in a hot loop.
+func (d *dir) every(have string) time.Duration {
+	if !d.failed && have != d.last {
+		return min(settle, d.Rescan)
+	}
 	if d.failed || d.watches == nil || d.watches.partial {
 		return min(poll, d.Rescan)
 	}

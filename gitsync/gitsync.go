@@ -34,9 +34,10 @@ type Snapshot struct {
 // Source hands out snapshots. Next and Close may be called from different
 // goroutines, Wake from any number of them; calls of Next wait for each other.
 type Source interface {
-	// Next blocks until there is a snapshot whose revision is not have; have
-	// "" takes whatever there is. An error is about this one attempt: the
-	// caller keeps the last good snapshot and calls again, and Next paces the
+	// Next blocks until there is a snapshot whose revision is not have, which
+	// is the last one the caller saw, whether it could use it or not; ""
+	// takes whatever there is. An error is about this one attempt: the caller
+	// keeps the last good snapshot and calls again, and Next paces the
 	// attempts itself, so calling in a loop is right. It returns ErrClosed
 	// after Close and the context's error when that ends.
 	Next(ctx context.Context, have string) (Snapshot, error)
