@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,6 +127,7 @@ type plan struct {
 }
 
 type step struct {
+	Stage                       int
 	Kind, Node, From, To, Slots string
 	Count                       int
 }
@@ -164,9 +166,10 @@ func (p plan) held(code string) bool {
 // shape is a topology of the fleet's servers, as far as tests vary it.
 type shape struct {
 	masters, replicas int
-	nodes             []int    // which servers are listed, by index
-	zones             []string // zone of every server of the fleet; nil: no zones
-	more              string   // further lines of spec, indented by two
+	nodes             []int          // which servers are listed, by index
+	zones             []string       // zone of every server of the fleet; nil: no zones
+	more              string         // further lines of spec, indented by two
+	names             map[int]string // what servers are called in the file, by index; default: as in the fleet
 }
 
 // write writes the topology file name and returns its path.
@@ -175,17 +178,17 @@ func (b *bench) write(name string, s shape) string {
 	var f strings.Builder
 	fmt.Fprintf(&f, "apiVersion: slotwright/v1alpha1\nkind: RedisCluster\nmetadata:\n  name: orders\nspec:\n  masters: %d\n  replicasPerMaster: %d\n", s.masters, s.replicas)
 	if s.zones == nil && !strings.Contains(s.more, "zoneSpread") {
-		f.WriteString("  zoneSpread: Off\n")
+		f.WriteString("  zoneSpread: \"Off\"\n")
 	}
 	f.WriteString(s.more)
 	f.WriteString("  platform:\n    static:\n      nodes:\n")
 	for _, i := range s.nodes {
 		server := b.fleet.Servers[i]
-		zone := ""
+		name, zone := cmp.Or(s.names[i], server.Name), ""
 		if s.zones != nil {
 			zone = ", zone: " + s.zones[i]
 		}
-		fmt.Fprintf(&f, "        - {name: %s, address: %q%s}\n", server.Name, server.Addr, zone)
+		fmt.Fprintf(&f, "        - {name: %s, address: %q%s}\n", name, server.Addr, zone)
 	}
 	path := filepath.Join(b.dir, name)
 	if err := os.WriteFile(path, []byte(f.String()), 0o600); err != nil {
