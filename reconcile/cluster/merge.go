@@ -116,8 +116,9 @@ func rank(p Place) int {
 	return 2
 }
 
-// stranger says that the place is only an address some member mentioned.
-func (p Place) stranger() bool { return !p.Listed && p.Name == p.Addr }
+// stranger says that the place is only an address some member mentioned. One
+// with an ID was listed once, even where its name went to another node.
+func (p Place) stranger() bool { return !p.Listed && p.ID == "" && p.Name == p.Addr }
 
 func (m *merger) add(v *View) {
 	n := &node{place: v.Place, foreign: v.Place.stranger(), Node: blank(v.Place)}

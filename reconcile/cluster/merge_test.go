@@ -285,6 +285,21 @@ func TestAnUnlistedPlaceWasListedBefore(t *testing.T) {
 	}
 }
 
+func TestANodeWhoseNameWentToAnotherWasListedBefore(t *testing.T) {
+	views := world(t, three)
+	old := &views[3].Place
+	old.Name, old.ID, old.Listed = old.Addr, id("d"), false
+	s := Merge(views)
+	if n := s.Node(old.Addr); n == nil || !n.Before || n.Listed || n.Health != Up {
+		t.Errorf("it is %+v", n)
+	}
+	views[3].Lines, views[3].Trouble = nil, "no route to host"
+	s = Merge(views)
+	if n := s.Node(old.Addr); n == nil || !n.Before || n.ID != id("d") || n.Health != Silent {
+		t.Errorf("silent, it is %+v", n)
+	}
+}
+
 func TestANodeThatLostItsVolumeLeavesAGhost(t *testing.T) {
 	views := world(t, three)
 	views[1].Lines = world(t, "n2:\n e :6379 myself,master - 0 connected")[0].Lines

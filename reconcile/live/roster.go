@@ -1,13 +1,16 @@
 package live
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
@@ -114,16 +117,19 @@ func (r roster) save(file string) (err error) {
 	return os.Rename(temp.Name(), file)
 }
 
-// hint tells every place which node an earlier run saw there.
+// hint tells every place which node an earlier run saw there. Where two nodes
+// have had its name, the one at its address is meant.
 func (r roster) hint(places []cluster.Place) {
 	ids := make(map[string]string, len(r))
-	for id, seat := range r {
+	at := make(map[Seat]string, len(r))
+	for _, id := range slices.Sorted(maps.Keys(r)) {
+		seat := r[id]
 		ids[seat.Name] = id
+		at[Seat{Name: seat.Name, Addr: seat.Addr}] = id
 	}
 	for i := range places {
-		if places[i].ID == "" {
-			places[i].ID = ids[places[i].Name]
-		}
+		p := &places[i]
+		p.ID = cmp.Or(p.ID, at[Seat{Name: p.Name, Addr: p.Addr}], ids[p.Name])
 	}
 }
 
