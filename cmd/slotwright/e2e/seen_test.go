@@ -188,3 +188,12 @@ func (b *bench) createdByCLI(replicas int) {
 		return true
 	})
 }
+
+// linked says that server i is a replica whose link to its master is up.
+func (b *bench) linked(i int) bool {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	info, err := b.fleet.Client(b.fleet.Servers[i]).Info(ctx, "replication").Result()
+	return err == nil && strings.Contains(info, "master_link_status:up")
+}
