@@ -71,21 +71,15 @@ func (d *draft) quiet(what string) bool {
 	return true
 }
 
-// strangeSlots holds moves while a node that no topology names serves slots:
-// how many slots each shard should have depends on whose those are.
+// strangeSlots reports whether a node that no topology names serves slots: how
+// many slots each shard should have depends on whose those are.
 func (d *draft) strangeSlots() bool {
-	strange := false
 	for i := range d.now.Nodes {
 		if d.have[i] > 0 && d.stranger(i) {
-			d.hold(Hold{
-				Why: Stuck, Code: Stranger, Node: d.name(i),
-				Text: fmt.Sprintf("%s serves %s and no topology names it, so no slots move", d.name(i), plural(d.have[i], "slot")),
-				Lift: "list the node, or move its slots away by hand",
-			})
-			strange = true
+			return true
 		}
 	}
-	return strange
+	return false
 }
 
 // plural is "1 slot", "2 slots".

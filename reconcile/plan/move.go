@@ -79,9 +79,10 @@ func (d *draft) mayMove(moves []Step) bool {
 	return d.roomFor(moves)
 }
 
-// ready holds moves to masters that are not members yet or whose replicas have
-// not caught up: keys would go from a shard that keeps copies to one that has
-// none.
+// ready holds moves to masters that are not members yet, or that should have
+// replicas and have none in sync: keys would go from a shard that keeps copies
+// to one that has none. Replicas that can only come after the move, because
+// they still serve elsewhere, are not waited for.
 func (d *draft) ready(moves []Step) bool {
 	ok := true
 	for _, m := range moves {
@@ -89,16 +90,30 @@ func (d *draft) ready(moves []Step) bool {
 		if !d.up(to) || !d.node(to).Member || d.lead[to] != itself {
 			return false
 		}
-		if len(d.followers[to]) > 0 && d.syncedOf(to) == 0 && len(d.shardLed(to).members) > 1 {
+		if d.syncedOf(to) > 0 || len(d.shardLed(to).members) == 1 {
+			continue
+		}
+		if i := d.missing(to); i != nowhere {
 			d.hold(Hold{
 				Why: Wait, Code: NotSynced, Node: m.To,
-				Text: fmt.Sprintf("no replica of %s is in sync, so no slots move there", m.To),
+				Text: fmt.Sprintf("%s has no replica in sync, so no slots move there; it waits for %s", m.To, d.name(i)),
 				Lift: "it goes on when a replica has caught up",
 			})
 			ok = false
 		}
 	}
 	return ok
+}
+
+// missing is a replica that the shard of master m should have by now: it
+// follows and has not caught up, or it is silent or has not joined.
+func (d *draft) missing(m int) int {
+	for _, i := range d.shardLed(m).members {
+		if i != m && (d.lead[i] == m || !d.up(i) || !d.node(i).Member) {
+			return i
+		}
+	}
+	return nowhere
 }
 
 func (s *Step) moved(now *cluster.State) {

@@ -39,6 +39,12 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{}, false
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
+	case d.stranger(i) && d.have[i] > 0:
+		return Hold{
+			Stuck, Stranger, n.Name,
+			fmt.Sprintf("%s serves %s and no topology names it, so no slots move", n.Name, plural(d.have[i], "slot")),
+			"list the node, or move its slots away by hand",
+		}, true
 	case n.Health == cluster.Loading:
 		return Hold{Wait, NodeLoading, n.Name, n.Name + " is loading its data", "it goes on when the node has loaded"}, true
 	case n.Listed && n.Foreign:

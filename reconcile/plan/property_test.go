@@ -300,3 +300,29 @@ func fewest(want spec.Topology, now cluster.State) int {
 	}
 	return n
 }
+
+// TestTheZoneRuleIsHeldOnlyWhereItMustBe counts: shards of distinct zones can
+// be filled exactly when the zones, each counted up to once a shard, have
+// enough nodes.
+func TestTheZoneRuleIsHeldOnlyWhereItMustBe(t *testing.T) {
+	hold(t, func(seed uint64) error {
+		want, now := world(seed)
+		want.ZoneSpread = spec.Required
+		zones := map[string]int{}
+		for i := range now.Nodes {
+			if n := &now.Nodes[i]; n.Listed {
+				zones[n.Zone]++
+			}
+		}
+		room := 0
+		for _, n := range zones {
+			room += min(n, want.Masters)
+		}
+		possible := room >= want.Masters*(want.ReplicasPerMaster+1)
+		held := slices.ContainsFunc(Make(want, now).Holds, func(h Hold) bool { return h.Code == ZoneRule })
+		if possible == held {
+			return fmt.Errorf("possible %v, held %v", possible, held)
+		}
+		return nil
+	})
+}
