@@ -33,6 +33,9 @@ type draft struct {
 	leaving   []bool // see leaves
 	domain    []int  // see domains
 	domains   []string
+	class     []int // see classify
+	classes   int
+	apart     int // the class of nodes that are alone in their domains, or nowhere
 	unserved  slot.Set
 }
 
@@ -41,6 +44,7 @@ func newDraft(want spec.Topology, seen cluster.State, exact bool) *draft {
 	slices.SortStableFunc(d.now.Nodes, func(a, b cluster.Node) int { return strings.Compare(a.Name, b.Name) })
 	d.look()
 	d.nameDomains()
+	d.classify()
 	return d
 }
 
@@ -142,6 +146,35 @@ func (d *draft) nameDomains() {
 	d.domain = make([]int, len(names))
 	for i, name := range names {
 		d.domain[i], _ = slices.BinarySearch(d.domains, name)
+	}
+}
+
+// manyDomains is from where on nodes that are alone in their domains count as
+// one class: a thousand hosts with one node each would else be a thousand
+// zones, which takes seconds to seat.
+const manyDomains = 33
+
+// classify gives every node the class that its seat is chosen by: its domain,
+// or the one of all that are alone. Those never crowd a shard.
+func (d *draft) classify() {
+	d.class, d.classes, d.apart = d.domain, len(d.domains), nowhere
+	if len(d.domains) < manyDomains {
+		return
+	}
+	nodes := make([]int, len(d.domains))
+	for _, z := range d.domain {
+		nodes[z]++
+	}
+	d.class, d.classes, d.apart = make([]int, len(d.domain)), 1, 0
+	class := make([]int, len(d.domains))
+	for z, n := range nodes {
+		if n > 1 {
+			class[z] = d.classes
+			d.classes++
+		}
+	}
+	for i, z := range d.domain {
+		d.class[i] = class[z]
 	}
 }
 

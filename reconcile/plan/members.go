@@ -22,11 +22,11 @@ func (d *draft) chooseMembers(shards []*shard) bool {
 // memberFlow prices the seats by (zone, shard). It starts from the members
 // that can stay as they are, which no other flow of that size beats.
 func (d *draft) memberFlow(shards []*shard) *flow {
-	zones, seats := len(d.domains), d.want.ReplicasPerMaster+1
+	zones, seats := d.classes, d.want.ReplicasPerMaster+1
 	f := newFlow(zones, len(shards))
 	for i := range d.now.Nodes {
 		if d.seatable(i) {
-			f.supply[d.domain[i]]++
+			f.supply[d.class[i]]++
 		}
 	}
 	stays := make([][]int, zones)
@@ -36,7 +36,7 @@ func (d *draft) memberFlow(shards []*shard) *flow {
 	for k, s := range shards {
 		f.seats[k] = seats
 		for _, i := range s.stays {
-			stays[d.domain[i]][k]++
+			stays[d.class[i]][k]++
 		}
 	}
 	tie := tieBreak(zones, len(shards), seats)
@@ -44,13 +44,14 @@ func (d *draft) memberFlow(shards []*shard) *flow {
 	crowd := resync * int64(len(shards)*seats+1)
 	f.cost = func(z, k, j int) int64 {
 		var c int64
-		lead := d.domain[shards[k].leader]
+		lead := d.class[shards[k].leader]
 		switch {
 		case j == 0 && z == lead:
 			c = -tie.unit
+		case z == d.apart || d.want.ZoneSpread == spec.Off:
 		case j > 0 && d.want.ZoneSpread == spec.Required:
 			return never
-		case d.want.ZoneSpread != spec.Off:
+		default:
 			c = crowd * int64(j)
 		}
 		if j >= stays[z][k] {
@@ -59,7 +60,7 @@ func (d *draft) memberFlow(shards []*shard) *flow {
 		return c
 	}
 	f.fixed = func(z, k int) int {
-		if shards[k].fresh && z == d.domain[shards[k].master] {
+		if shards[k].fresh && z == d.class[shards[k].master] {
 			return 1
 		}
 		return 0
@@ -93,11 +94,11 @@ func (t ties) cost(far, z, k int) int64 {
 // first, and every founder.
 func (d *draft) warm(shards []*shard, f *flow) {
 	for k, s := range shards {
-		lead := d.domain[s.leader]
+		lead := d.class[s.leader]
 		for _, first := range []bool{true, false} {
 			for _, i := range s.stays {
-				z := d.domain[i]
-				if (z == lead) == first && f.x[z][k] == 0 && f.filled[k] < f.seats[k] && f.used[z] < f.supply[z] {
+				z := d.class[i]
+				if (z == lead) == first && (f.x[z][k] == 0 || z == d.apart) && f.filled[k] < f.seats[k] && f.used[z] < f.supply[z] {
 					f.put(z, k)
 				}
 			}
@@ -117,7 +118,7 @@ func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
 			order = append([]int{s.leader}, slices.Delete(order, k, k+1)...)
 		}
 		for _, i := range order {
-			z := d.domain[i]
+			z := d.class[i]
 			if left[z] < f.x[z][k] {
 				left[z]++
 				s.members = append(s.members, i)
@@ -125,10 +126,10 @@ func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
 			}
 		}
 	}
-	free := make([][]int, len(d.domains))
+	free := make([][]int, d.classes)
 	for i := range d.now.Nodes {
 		if d.seatable(i) && !taken[i] {
-			free[d.domain[i]] = append(free[d.domain[i]], i)
+			free[d.class[i]] = append(free[d.class[i]], i)
 		}
 	}
 	return free
@@ -138,7 +139,7 @@ func (d *draft) seatStaying(shards []*shard, f *flow) [][]int {
 // (those already in the cluster, then by name), who sits where only then, both
 // by name. A done part of the work changes neither.
 func (d *draft) seatFree(shards []*shard, f *flow, free [][]int) {
-	for z := range d.domains {
+	for z := range d.classes {
 		open := 0
 		for k, s := range shards {
 			open += f.x[z][k] - d.inZone(s, z)
@@ -159,7 +160,7 @@ func (d *draft) seatFree(shards []*shard, f *flow, free [][]int) {
 func (d *draft) inZone(s *shard, z int) int {
 	n := 0
 	for _, i := range s.members {
-		if d.domain[i] == z {
+		if d.class[i] == z {
 			n++
 		}
 	}
