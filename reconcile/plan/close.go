@@ -85,10 +85,8 @@ func (d *draft) ownerOf(n int) int {
 
 // goalOwner is the node that leads the shard which shall serve slot n.
 func (d *draft) goalOwner(n int) int {
-	for _, s := range d.aim.shards {
-		if s.slots.Has(n) {
-			return s.master
-		}
+	if k := d.aim.owner[n]; k >= 0 {
+		return d.aim.shards[k].master
 	}
 	return nowhere
 }

@@ -14,6 +14,7 @@ type aim struct {
 	shards []*shard // sorted by name
 	seat   []int    // by node: its shard's index, or nowhere
 	drain  []*shard // live shards that go
+	owner  []int    // by slot: the index of the shard that shall serve it
 	// frozen says that the wanted shape can't be reached: nodes stay where
 	// they are, only repairs go on.
 	frozen bool

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
@@ -26,24 +28,31 @@ func (d *draft) move() []Step {
 	return out
 }
 
+// movesFrom are the moves out of one master, by receiving shard.
 func (d *draft) movesFrom(from int) []Step {
 	left := d.node(from).Slots
 	if s := d.shardLed(from); s != nil {
 		left = left.Minus(s.slots)
 	}
-	if left.Empty() {
-		return nil
-	}
-	var out []Step
-	for _, s := range d.aim.shards {
-		slots := left.Intersect(s.slots)
-		if slots.Empty() {
+	byShard := map[int]*slot.Set{}
+	for n := range left.Each() {
+		k := d.aim.owner[n]
+		if k < 0 {
 			continue
 		}
-		step := Step{Kind: Move, From: d.name(from), To: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: d.whyMove(from, s)}
-		step.Keys = share(d.node(from).Keys, slots.Len(), d.have[from])
-		step.Bytes = share(d.node(from).Memory.Dataset, slots.Len(), d.have[from])
-		out = append(out, step)
+		if byShard[k] == nil {
+			byShard[k] = new(slot.Set)
+		}
+		byShard[k].Add(n)
+	}
+	var out []Step
+	for _, k := range slices.Sorted(maps.Keys(byShard)) {
+		s, slots := d.aim.shards[k], *byShard[k]
+		out = append(out, Step{
+			Kind: Move, From: d.name(from), To: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: d.whyMove(from, s),
+			Keys:  share(d.node(from).Keys, slots.Len(), d.have[from]),
+			Bytes: share(d.node(from).Memory.Dataset, slots.Len(), d.have[from]),
+		})
 	}
 	return out
 }

@@ -53,7 +53,9 @@ func (d *draft) owners() []int {
 	return out
 }
 
+// serve makes owner the goal.
 func (d *draft) serve(owner []int) {
+	d.aim.owner = owner
 	for n, o := range owner {
 		if o >= 0 {
 			d.aim.shards[o].slots.Add(n)
