@@ -15,7 +15,7 @@ import (
 )
 
 // worlds is how many random pairs each property is held on.
-var worlds = flag.Uint64("worlds", 600, "random worlds to hold each property on")
+var worlds = flag.Uint64("worlds", 200, "random worlds to hold each property on")
 
 // TestPlansReachTheGoal follows random plans to their end: nothing is left to
 // do there, and every step on the way is safe.
