@@ -11,7 +11,7 @@ import (
 // until every member answers and agrees that the slots are nobody's. In a
 // cluster that has or had data it also needs allow.dataLoss.
 func (d *draft) assign() []Step {
-	if d.unserved.Empty() || d.aim.frozen || !d.now.Formed && len(d.now.Nodes) > 1 && d.want.Masters*(d.want.ReplicasPerMaster+1) > 1 {
+	if d.unserved.Empty() || d.aim.frozen || !d.now.Formed && d.seats() > 1 {
 		return nil
 	}
 	if !d.now.Formed && !d.creatable() || d.joining() || !d.mayAssign() {

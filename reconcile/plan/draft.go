@@ -213,5 +213,8 @@ func (d *draft) hold(h Hold) {
 	}
 }
 
+// seats is how many members the wanted cluster has.
+func (d *draft) seats() int { return d.want.Masters * (d.want.ReplicasPerMaster + 1) }
+
 // makes reports whether the platform starts and stops nodes.
 func makes(t spec.Topology) bool { return t.Platform.Static == nil }

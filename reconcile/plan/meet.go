@@ -13,8 +13,8 @@ func (d *draft) meet() []Step {
 	if d.now.Formed && len(d.now.Split) > 0 || !d.now.Formed && !d.creatable() {
 		return out
 	}
-	if d.aim.frozen || !d.now.Formed && len(d.now.Nodes) == 1 && d.want.Masters*(d.want.ReplicasPerMaster+1) == 1 {
-		return out
+	if d.aim.frozen || !d.now.Formed && d.seats() == 1 {
+		return out // a cluster of one has nobody to meet: its slots make it one
 	}
 	for i := range d.now.Nodes {
 		n := d.node(i)

@@ -110,7 +110,7 @@ func (d *draft) misfit() (Hold, bool) {
 	if !d.aim.frozen {
 		return Hold{}, false
 	}
-	seats := d.want.Masters * (d.want.ReplicasPerMaster + 1)
+	seats := d.seats()
 	zones, nodes := make([]int, len(d.domains)), 0
 	for i := range d.now.Nodes {
 		if d.seatable(i) {

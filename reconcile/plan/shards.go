@@ -189,5 +189,5 @@ func (d *draft) enough() bool {
 			k++
 		}
 	}
-	return k >= d.want.Masters*(d.want.ReplicasPerMaster+1)
+	return k >= d.seats()
 }
