@@ -37,7 +37,9 @@ fuzz: ## every fuzz target for FUZZTIME
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-lint: $(linter) ## vet and the pinned linter
+lint: $(linter) ## vet, the pinned linter, shellcheck
+	@.ci/install shellcheck
+	shellcheck .ci/run .ci/install .ci/engines examples/quickstart/demo.sh
 	go vet ./...
 	go vet -tags e2e ./...
 	$(linter) run --timeout 15m

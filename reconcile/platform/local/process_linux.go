@@ -61,7 +61,7 @@ func (h home) process(node string) (*os.Process, error) {
 	}
 	again, err := h.running(node)
 	if err != nil || again != pid {
-		process.Release()
+		_ = process.Release() // only frees the handle
 		return nil, err
 	}
 	return process, nil

@@ -80,7 +80,7 @@ func (p *Platform) stop(ctx context.Context, name string) error {
 	if err != nil || process == nil {
 		return err
 	}
-	defer process.Release()
+	defer func() { _ = process.Release() }() // only frees the handle
 	if err := end(process); err != nil {
 		return err
 	}
