@@ -4,21 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// grace is how long gossip alone may take before members that lag are told
-// directly.
-const grace = 200 * time.Millisecond
+const (
+	// grace is how long gossip alone may take before members that lag are told
+	// directly, and then how long they get between two rounds of that.
+	grace = 250 * time.Millisecond
+	// mostNews is how many subjects one member is told of in one round: each
+	// costs both ends a connection.
+	mostNews = 16
+)
 
 // agree waits until every one of nodes has heard the news of the subjects.
 // behind says which subjects' news a look does not show yet.
 //
-// Gossip carries a node's own slots and role only in packets from that node
-// itself, which reach each other node within half the node timeout: seconds, and
-// far longer than it takes to tell them. So a subject whose news is late at a
+// A node's slots and role travel only in packets from that node itself. Each
+// member sends one a second to a random other, and in a large cluster the rest
+// is put off as long as others report the node alive: a hundred nodes take half
+// a minute to agree. So a subject whose news is late at a
 // member sends it a MEET: the packet's header has all the news, and meeting
 // somebody who is known already changes nothing else (clusterProcessPacket).
 func (w *work) agree(ctx context.Context, nodes []*cluster.Node, subjects []*look, behind func(*look) []string) error {
@@ -27,13 +34,13 @@ func (w *work) agree(ctx context.Context, nodes []*cluster.Node, subjects []*loo
 		byID[s.self.ID] = s
 	}
 	left := nodes
-	told := time.Now().Add(grace - time.Second)
+	told := time.Now()
 	return until(ctx, patience.agree, func(ctx context.Context) error {
 		late := w.late(ctx, left, behind)
 		if len(late) == 0 {
 			return nil
 		}
-		if time.Since(told) >= time.Second {
+		if time.Since(told) >= grace {
 			told = time.Now()
 			w.tell(ctx, late, byID)
 		}
@@ -80,7 +87,7 @@ func (w *work) late(ctx context.Context, nodes []*cluster.Node, behind func(*loo
 func (w *work) tell(ctx context.Context, late []lagging, subjects map[string]*look) {
 	calls := map[*look][]*look{}
 	for _, l := range late {
-		for _, id := range l.ids {
+		for _, id := range someOf(l.ids) {
 			if s := subjects[id]; s != nil && l.look != nil && l.look.self.ID != id {
 				calls[s] = append(calls[s], l.look)
 			}
@@ -88,6 +95,12 @@ func (w *work) tell(ctx context.Context, late []lagging, subjects map[string]*lo
 	}
 	// What could not be told now is told in the next round, or by gossip.
 	_ = w.introduce(ctx, calls)
+}
+
+// someOf picks at random, so that the load of telling spreads over the subjects.
+func someOf(ids []string) []string {
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(len(ids), mostNews)]
 }
 
 // introduce makes every host meet its guests, one pipeline per host.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -34,10 +36,15 @@ const (
 // connection breaks. A broken one is made anew by the next command; no command
 // is ever sent twice. Replies are bounded, see bound.go.
 func Connect(access Access) Dial {
+	quiet()
 	return func(addr string) Conn {
 		return &wire{addr: addr, client: redis.NewClient(options(addr, access))}
 	}
 }
+
+// quiet keeps the client library from writing to stderr by itself: what went
+// wrong is in the errors.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 func options(addr string, access Access) *redis.Options {
 	return &redis.Options{

@@ -17,36 +17,49 @@ const smallLag = 1 << 20
 // follow makes nodes replicas of masters, all at once: the planner puts
 // followers that hold data in stages of their own.
 func (w *work) follow(ctx context.Context, steps []plan.Step) error {
-	members := w.members()
-	return eachErr(steps, func(s plan.Step) error {
-		if err := w.followOne(ctx, s, members); err != nil {
-			return fmt.Errorf("let %s follow %s: %w", s.Node, s.To, err)
+	replicas := make([]*look, len(steps))
+	errs := make([]error, len(steps), len(steps)+1)
+	each(steps, func(i int, s plan.Step) {
+		if replicas[i], errs[i] = w.attach(ctx, s); errs[i] != nil {
+			errs[i] = fmt.Errorf("let %s follow %s: %w", s.Node, s.To, errs[i])
 		}
-		return nil
 	})
+	var attached []*look
+	masters := map[string]string{} // by the replica's ID
+	for i, s := range steps {
+		if errs[i] == nil {
+			attached = append(attached, replicas[i])
+			masters[replicas[i].self.ID] = w.seen.Node(s.To).ID
+		}
+	}
+	if len(attached) == 0 {
+		return errors.Join(errs...)
+	}
+	return errors.Join(append(errs, w.agree(ctx, w.members(), attached, func(l *look) []string {
+		var missing []string
+		for id, master := range masters {
+			if line := l.knows(id); line == nil || line.Master != master {
+				missing = append(missing, id)
+			}
+		}
+		return missing
+	}))...)
 }
 
-func (w *work) followOne(ctx context.Context, s plan.Step, members []*cluster.Node) error {
+// attach makes one node follow its master and waits until it has the data.
+func (w *work) attach(ctx context.Context, s plan.Step) (*look, error) {
 	master, err := w.lookByName(ctx, s.To)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !master.self.Flags.Master {
-		return fmt.Errorf("%s is no master any more", s.To)
+		return nil, fmt.Errorf("%s is no master any more", s.To)
 	}
 	replica, err := w.replicate(ctx, s, master)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := w.synced(ctx, s, master); err != nil {
-		return err
-	}
-	return w.agree(ctx, members, []*look{replica}, func(l *look) []string {
-		if line := l.knows(replica.self.ID); line != nil && line.Master == master.self.ID {
-			return nil
-		}
-		return []string{replica.self.ID}
-	})
+	return replica, w.synced(ctx, s, master)
 }
 
 // replicate waits until the node knows the master and tells it to follow. A node

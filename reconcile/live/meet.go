@@ -100,10 +100,9 @@ func (w *work) join(ctx context.Context, members, guests []*look) error {
 	})
 }
 
-// mostHosts is how many members introduce one guest. Gossip does it from one,
-// in a time that grows with the cluster; everybody at once is quickest, and the
-// number of packets is bounded by this.
-const mostHosts = 64
+// mostHosts is how many members introduce one guest. One would do; with a few
+// more, gossip starts from several places at once.
+const mostHosts = 8
 
 // introductions says who introduces whom: members every guest, and each guest
 // those after it.

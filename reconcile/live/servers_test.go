@@ -65,7 +65,7 @@ func serve(t testing.TB, name string, args ...string) *server {
 	port := freePort(t)
 	s := &server{name: name, addr: fmt.Sprintf("%s:%d", testHost, port), dir: t.TempDir()}
 	s.args = append([]string{
-		"--port", strconv.Itoa(port), "--bind", testHost, "--bind-source-addr", testHost, "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
+		"--port", strconv.Itoa(port), "--bind", testHost, "--cluster-announce-ip", testHost, "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
 		"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--save", "", "--daemonize", "no",
 		"--repl-diskless-sync-delay", "0", "--protected-mode", "no",
 	}, args...)
@@ -76,6 +76,7 @@ func serve(t testing.TB, name string, args ...string) *server {
 func (s *server) start(t testing.TB) {
 	t.Helper()
 	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // not even a killed test leaves it behind
 	if err := s.cmd.Start(); err != nil {
 		t.Fatalf("start redis-server: %v", err)
 	}
