@@ -50,20 +50,26 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience.answer)
 	defer cancel()
+	err := c.question(ctx, &view, directives)
+	if hungUp(err) { // the server was restarted since; reading again does no harm
+		err = c.question(ctx, &view, directives)
+	}
+	switch {
+	case err == nil:
+		return view
+	case loading(err):
+		return cluster.View{Place: place, Loading: true}
+	}
+	c.drop(place.Addr)
+	return cluster.View{Place: place, Trouble: trouble(err)}
+}
+
+func (c *Cluster) question(ctx context.Context, view *cluster.View, directives []string) error {
 	// CLUSTER INFO comes after INFO, so one text holds both.
-	replies := c.conn(place.Addr).Pipe(ctx, [][]any{
+	return read(view, c.conn(view.Place.Addr).Pipe(ctx, [][]any{
 		{"CLUSTER", "NODES"}, {"INFO", "server", "memory", "persistence", "replication", "keyspace"},
 		{"CLUSTER", "INFO"}, configGet(directives),
-	})
-	if err := read(&view, replies); err != nil {
-		view = cluster.View{Place: place}
-		if loading(err) {
-			view.Loading = true
-		} else {
-			view.Trouble = trouble(err)
-		}
-	}
-	return view
+	}))
 }
 
 // read fills a view from the four replies of ask. Without CONFIG GET, which a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -14,7 +15,7 @@ import (
 // lower epoch, that one would drop its keys. So every member must answer, and
 // none may know an owner, not even a dead one.
 func (w *work) assign(ctx context.Context, steps []plan.Step) error {
-	members, err := w.lookAll(ctx, w.members())
+	members, err := w.lookAll(ctx, w.whoever(steps))
 	if err != nil {
 		return fmt.Errorf("assign: %w", err)
 	}
@@ -56,6 +57,16 @@ func (w *work) assign(ctx context.Context, steps []plan.Step) error {
 		w.done(done[taker.name], "")
 	}
 	return nil
+}
+
+// whoever are the members; or, where there is no cluster yet, the only node of
+// one that will have no other.
+func (w *work) whoever(steps []plan.Step) []*cluster.Node {
+	members := w.members()
+	if n := w.seen.Node(steps[0].Node); len(members) == 0 && len(steps) == 1 && n != nil && n.Alone {
+		members = append(members, n)
+	}
+	return members
 }
 
 // mayTake is nil when nobody, alive or dead, owns any of the step's slots in

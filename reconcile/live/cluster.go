@@ -74,6 +74,18 @@ func (c *Cluster) conn(addr string) Conn {
 	return conn
 }
 
+// drop ends the connection to a server in trouble. The next command dials anew;
+// left alone, the client library would go on dialling every second and answer
+// with its last error meanwhile.
+func (c *Cluster) drop(addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if conn, ok := c.conns[addr]; ok {
+		_ = conn.Close()
+		delete(c.conns, addr)
+	}
+}
+
 // keep closes the connections to addresses that no view is about any more.
 func (c *Cluster) keep(views []cluster.View) {
 	used := make(map[string]bool, len(views))

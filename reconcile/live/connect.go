@@ -1,17 +1,18 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
@@ -36,15 +37,10 @@ const (
 // connection breaks. A broken one is made anew by the next command; no command
 // is ever sent twice. Replies are bounded, see bound.go.
 func Connect(access Access) Dial {
-	quiet()
 	return func(addr string) Conn {
-		return &wire{addr: addr, client: redis.NewClient(options(addr, access))}
+		return &wire{addr: addr, secure: access.TLS != nil, client: redis.NewClient(options(addr, access))}
 	}
 }
-
-// quiet keeps the client library from writing to stderr by itself: what went
-// wrong is in the errors.
-var quiet = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 func options(addr string, access Access) *redis.Options {
 	return &redis.Options{
@@ -80,7 +76,11 @@ func dialer(config *tls.Config) func(context.Context, string, string) (net.Conn,
 		}
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		conn, err := (&tls.Dialer{NetDialer: plain, Config: config}).DialContext(ctx, network, addr)
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := (&tls.Dialer{NetDialer: plain, Config: trusting(config, host)}).DialContext(ctx, network, addr)
 		return bounded(conn), err
 	}
 }
@@ -88,6 +88,7 @@ func dialer(config *tls.Config) func(context.Context, string, string) (net.Conn,
 // wire is a Conn over go-redis.
 type wire struct {
 	addr   string
+	secure bool
 	client *redis.Client
 }
 
@@ -106,10 +107,15 @@ func (w *wire) Pipe(ctx context.Context, cmds [][]any) []Reply {
 	for i, args := range cmds {
 		sent[i] = pipe.Do(ctx, args...)
 	}
-	_, _ = pipe.Exec(ctx) // every command carries its own error
+	_, failed := pipe.Exec(ctx)
 	replies := make([]Reply, len(cmds))
 	for i, cmd := range sent {
 		value, err := cmd.Result()
+		if err == nil && value == nil {
+			// A nil reply is redis.Nil; a command with neither was never
+			// answered, as when the login was refused, and must not pass for it.
+			err = cmp.Or(failed, errUnanswered)
+		}
 		replies[i] = Reply{Value: value, Err: w.explain(err)}
 	}
 	return replies
@@ -121,6 +127,8 @@ func (w *wire) Close() error {
 	}
 	return nil
 }
+
+var errUnanswered = errors.New("the command was not answered")
 
 // limit makes sure that no command waits for ever.
 func limit(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -142,7 +150,15 @@ func (w *wire) explain(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return fmt.Errorf("%s did not answer in time: %w", w.addr, context.DeadlineExceeded)
 	}
-	return fmt.Errorf("%s: %w", w.addr, err)
+	hint := ""
+	if w.secure && hungUp(err) {
+		hint = " (a server that misses a client certificate, or does not accept it, hangs up like this)"
+	}
+	return fmt.Errorf("%s: %w%s", w.addr, err, hint)
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func isTimeout(err error) bool {
@@ -174,12 +190,12 @@ func trouble(err error) string {
 		return fmt.Sprintf("refuses the login (%s)", code)
 	}
 	var unverified *tls.CertificateVerificationError
-	var alert tls.AlertError
+	var remote *net.OpError
 	switch {
 	case errors.As(err, &unverified):
 		return "shows a certificate that is not trusted: " + clip(unverified.Err.Error())
-	case errors.As(err, &alert):
-		return "refuses the TLS handshake: " + clip(alert.Error())
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return "refuses the TLS handshake: " + clip(remote.Err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return "does not answer in time"
 	}

@@ -57,19 +57,6 @@ func create(t testing.TB, c *Cluster, masters, replicas int) cluster.State {
 	return seen
 }
 
-// fleet starts the servers of a cluster of masters and replicas.
-func fleet(t testing.TB, masters, replicas int, args ...string) []*server {
-	t.Helper()
-	var servers []*server
-	for i := range masters {
-		servers = append(servers, serve(t, fmt.Sprintf("m%d", i), args...))
-	}
-	for i := range replicas {
-		servers = append(servers, serve(t, fmt.Sprintf("r%d", i), args...))
-	}
-	return servers
-}
-
 func TestBlankServersBecomeAClusterOfMastersAndReplicas(t *testing.T) {
 	servers := fleet(t, 3, 3)
 	c := open(t, inventoryOf(servers...), Access{})

@@ -215,6 +215,9 @@ func (c *Cluster) stillHeld(ctx context.Context) error {
 // the node says that another run has it.
 func (h *held) renew(ctx context.Context, conn Conn) (reached bool, err error) {
 	mine, _, err := h.namesAt(ctx, conn)
+	if hungUp(err) { // the next command dials anew
+		mine, _, err = h.namesAt(ctx, conn)
+	}
 	if err != nil || mine {
 		return err == nil, err
 	}

@@ -93,31 +93,36 @@ func readTLS(want spec.Topology) (*tls.Config, error) {
 		if !roots.AppendCertsFromPEM(text) {
 			return nil, fmt.Errorf("tls.caFile: %s holds no certificate", file)
 		}
-		trust(config, roots)
+		config.RootCAs = roots
 	}
 	return config, nil
 }
 
-// trust accepts servers with a certificate of a CA of one's own. A name is
-// always checked against the certificate. An IP address is checked when the
-// certificate names any; one that names none is accepted for its chain alone, as
-// the servers do among themselves: nodes know each other by address, and
-// addresses change.
-func trust(config *tls.Config, roots *x509.CertPool) {
-	config.RootCAs = roots
+// trusting is config for one server: host is what it was dialled as. Where the
+// authority is one's own, a name is always checked against the certificate, and
+// an IP address when the certificate names any; one that names none is accepted
+// for its chain alone, as the servers do among themselves: nodes know each other
+// by address, and addresses change.
+func trusting(config *tls.Config, host string) *tls.Config {
+	config = config.Clone()
+	config.ServerName = host
+	if config.RootCAs == nil || net.ParseIP(host) == nil {
+		return config
+	}
 	config.InsecureSkipVerify = true // #nosec G402 -- VerifyConnection does it
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		leaf := state.PeerCertificates[0]
-		opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+		opts := x509.VerifyOptions{Roots: config.RootCAs, Intermediates: x509.NewCertPool()}
 		for _, cert := range state.PeerCertificates[1:] {
 			opts.Intermediates.AddCert(cert)
 		}
-		if net.ParseIP(state.ServerName) == nil || len(leaf.IPAddresses) > 0 {
-			opts.DNSName = state.ServerName
+		if len(leaf.IPAddresses) > 0 {
+			opts.DNSName = host
 		}
 		if _, err := leaf.Verify(opts); err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 		}
 		return nil
 	}
+	return config
 }

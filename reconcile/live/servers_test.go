@@ -1,119 +1,56 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/spec"
 )
 
-const testHost = "127.22.0.1"
-
-var ports = struct {
-	sync.Mutex
-	next int
-}{next: 22000}
-
-// freePort hands out the ports of this package's tests, round and round.
-func freePort(t testing.TB) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 200 {
-		port := ports.next
-		if ports.next++; ports.next == 22200 {
-			ports.next = 22000
-		}
-		free := true
-		for _, p := range []int{port, port + 10000} {
-			l, err := net.Listen("tcp", net.JoinHostPort(testHost, strconv.Itoa(p)))
-			if err != nil {
-				free = false
-				continue
-			}
-			_ = l.Close()
-		}
-		if free {
-			return port
-		}
-	}
-	t.Fatal("no free port for a test server")
-	return 0
-}
-
-// server is one redis-server process of a test.
+// server is one server of a test under the name its cluster gives it.
 type server struct {
-	name, addr, dir string
-	args            []string
-	cmd             *exec.Cmd
+	name, addr string
+	fleet      *livetest.Fleet
+	index      int
 }
 
-// serve starts a blank server in cluster mode and waits until it listens.
-func serve(t testing.TB, name string, args ...string) *server {
+func (s *server) pause()  { s.fleet.Pause(s.index) }
+func (s *server) resume() { s.fleet.Resume(s.index) }
+func (s *server) kill()   { s.fleet.Kill(s.index) }
+
+// serve starts blank servers of the given names.
+func serve(t testing.TB, opts livetest.Options, names ...string) []*server {
 	t.Helper()
-	port := freePort(t)
-	s := &server{name: name, addr: fmt.Sprintf("%s:%d", testHost, port), dir: t.TempDir()}
-	s.args = append([]string{
-		"--port", strconv.Itoa(port), "--bind", testHost, "--cluster-announce-ip", testHost, "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"),
-		"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--save", "", "--daemonize", "no",
-		"--repl-diskless-sync-delay", "0", "--protected-mode", "no",
-	}, args...)
-	s.start(t)
-	return s
+	opts.Servers = len(names)
+	fleet := livetest.Start(t, opts)
+	servers := make([]*server, len(names))
+	for i, name := range names {
+		servers[i] = &server{name: name, addr: fleet.Servers[i].Addr, fleet: fleet, index: i}
+	}
+	return servers
 }
 
-func (s *server) start(t testing.TB) {
+// fleet starts the servers of masters m0.. and replicas r0.., and spares of any
+// name.
+func fleet(t testing.TB, masters, replicas int, spares ...string) []*server {
 	t.Helper()
-	s.cmd = exec.Command("redis-server", s.args...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // not even a killed test leaves it behind
-	if err := s.cmd.Start(); err != nil {
-		t.Fatalf("start redis-server: %v", err)
-	}
-	t.Cleanup(s.kill)
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		conn, err := net.Dial("tcp", s.addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-			t.Fatalf("%s does not listen: %v\n%s", s.name, err, bytes.TrimSpace(log))
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	return serve(t, livetest.Options{}, append(seats(masters, replicas), spares...)...)
 }
 
-func (s *server) kill() {
-	_ = s.cmd.Process.Signal(syscall.SIGCONT)
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
-}
-
-func (s *server) pause(t testing.TB) {
-	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+func seats(masters, replicas int) []string {
+	var names []string
+	for i := range masters {
+		names = append(names, fmt.Sprintf("m%d", i))
 	}
-}
-
-func (s *server) resume(t testing.TB) {
-	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
+	for i := range replicas {
+		names = append(names, fmt.Sprintf("r%d", i))
 	}
+	return names
 }
 
 // inventory is a platform of servers that are there already. It notes what it

@@ -38,9 +38,7 @@ func TestAMasterWithAHalfMovedSlotIsNotReplaced(t *testing.T) {
 }
 
 func TestForgottenNodesAreBlankAndUnknownToAll(t *testing.T) {
-	servers := fleet(t, 3, 1)
-	platform := inventoryOf(append(servers, serve(t, "spare"))...)
-	c := open(t, platform, Access{})
+	c := open(t, inventoryOf(fleet(t, 3, 1, "spare")...), Access{})
 	old := create(t, c, 3, 1)
 	do(t, c, plan.Step{Kind: plan.Meet, Node: "spare"})
 	seen := do(t, c, plan.Step{Kind: plan.Forget, Node: "r0"}, plan.Step{Kind: plan.Forget, Node: "spare"})
@@ -74,9 +72,8 @@ func TestANodeThatLeavesTheFileIsKnownByNameUntilItHasLeft(t *testing.T) {
 }
 
 func TestNothingThatHoldsSlotsKeysOrFollowersIsForgotten(t *testing.T) {
-	servers := fleet(t, 3, 1)
-	lone := serve(t, "lone")
-	c := open(t, inventoryOf(append(servers, lone)...), Access{})
+	servers := fleet(t, 3, 1, "lone")
+	c := open(t, inventoryOf(servers...), Access{})
 	create(t, c, 3, 1)
 	do(t, c, plan.Step{Kind: plan.Meet, Node: "lone"})
 	lose := func(name, why string) {
@@ -90,9 +87,9 @@ func TestNothingThatHoldsSlotsKeysOrFollowersIsForgotten(t *testing.T) {
 		}
 	}
 	lose("m0", "owns slots")
-	servers[1].pause(t)
+	servers[1].pause()
 	lose("lone", "m1") // a silent member's word is missing
-	servers[1].resume(t)
+	servers[1].resume()
 }
 
 func node(t testing.TB, c *Cluster, name string) *cluster.Node {

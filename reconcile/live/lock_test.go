@@ -1,0 +1,126 @@
+package live
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// elsewhere is the same cluster as another machine sees it.
+func elsewhere(t testing.TB, c *Cluster) *Cluster {
+	t.Helper()
+	return open(t, c.platform, Access{})
+}
+
+func lock(t testing.TB, c *Cluster) (unlock func(), holder string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	unlock, holder, err := c.Lock(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unlock, holder
+}
+
+func TestOneRunActsAndTheOtherLearnsWhoItIs(t *testing.T) {
+	first := open(t, inventoryOf(fleet(t, 2, 0)...), Access{})
+	second := elsewhere(t, first)
+	unlock, holder := lock(t, first)
+	if unlock == nil {
+		t.Fatalf("held by %s", holder)
+	}
+	if got, holder := lock(t, second); got != nil || !strings.Contains(holder, "slotwright:orders:") {
+		t.Errorf("the second run got the lock too, or no name: %q", holder)
+	}
+	if err := try(t, first, plan.Step{Kind: plan.Configure, Node: "m0"}); err != nil {
+		t.Errorf("the holder was disturbed: %v", err)
+	}
+	unlock()
+	unlock() // twice is once
+	if got, holder := lock(t, second); got == nil {
+		t.Errorf("the lock was not given back: %s", holder)
+	} else {
+		got()
+	}
+}
+
+func TestRunsOfOneMachineMeetBeforeAnyNodeExists(t *testing.T) {
+	state := t.TempDir()
+	a := New(spec.Topology{Name: "orders"}, &inventory{}, Options{State: state})
+	b := New(spec.Topology{Name: "orders"}, &inventory{}, Options{State: state})
+	other := New(spec.Topology{Name: "carts"}, &inventory{}, Options{State: state})
+	unlock, _ := lock(t, a)
+	if got, holder := lock(t, b); got != nil || !strings.Contains(holder, "process") {
+		t.Errorf("two runs at once; holder %q", holder)
+	}
+	if got, holder := lock(t, other); got == nil {
+		t.Errorf("another cluster is locked, too: %s", holder)
+	}
+	unlock()
+	if got, holder := lock(t, b); got == nil {
+		t.Errorf("the lock was not given back: %s", holder)
+	}
+}
+
+func TestManyRunsAtOnceNeverActTogether(t *testing.T) {
+	first := open(t, inventoryOf(fleet(t, 3, 0)...), Access{})
+	var acting, held atomic.Int32
+	var wait sync.WaitGroup
+	for range 6 {
+		c := elsewhere(t, first)
+		wait.Go(func() {
+			unlock, _, err := c.Lock(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			if unlock == nil {
+				return
+			}
+			held.Add(1)
+			if n := acting.Add(1); n > 1 {
+				t.Errorf("%d runs act at once", n)
+			}
+			time.Sleep(20 * time.Millisecond) // the others' chance to get in
+			acting.Add(-1)
+			unlock()
+		})
+	}
+	wait.Wait()
+	t.Logf("%d of 6 got the lock", held.Load())
+}
+
+func TestALockThatAnotherRunTookOverStopsTheFirst(t *testing.T) {
+	first := open(t, inventoryOf(fleet(t, 2, 0)...), Access{})
+	lock(t, first)
+	for _, conn := range first.held.conns { // the network drops every connection
+		_ = conn.Close()
+	}
+	again, holder := lock(t, elsewhere(t, first))
+	if again == nil {
+		t.Fatalf("the lock outlived its connections: %s", holder)
+	}
+	if err := try(t, first, plan.Step{Kind: plan.Configure, Node: "m0"}); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("the first run goes on: %v", err)
+	}
+}
+
+func TestADroppedConnectionIsNamedAgainWhileNobodyElseCame(t *testing.T) {
+	first := open(t, inventoryOf(fleet(t, 2, 0)...), Access{})
+	lock(t, first)
+	for _, place := range first.platform.(*inventory).places {
+		command(t, first, place.Addr, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	}
+	if err := try(t, first, plan.Step{Kind: plan.Configure, Node: "m0"}); err != nil {
+		t.Errorf("the run did not take its lock again: %v", err)
+	}
+	if got, holder := lock(t, elsewhere(t, first)); got != nil || holder == "" {
+		t.Error("the lock is not seen any more")
+	}
+}
