@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -26,35 +25,20 @@ type mover struct {
 	report func(plan.Progress)
 }
 
-// move carries out the Move steps of one stage.
+// move carries out the Move steps of one stage, pairs in parallel.
 func (m *mover) move(ctx context.Context, steps []plan.Step) error {
 	p := m.gather()
 	defer p.letGo()
+	var routes []*route
 	for _, s := range steps {
-		if err := p.walk(ctx, s); err != nil {
+		r, err := p.route(ctx, s)
+		if err != nil {
 			return fmt.Errorf("move %s to %s: %w", s.From, s.To, err)
 		}
+		routes = append(routes, r)
 	}
-	return nil
-}
-
-// walk moves the slots of one step, ascending, a few open at a time.
-func (p *party) walk(ctx context.Context, s plan.Step) error {
-	const opened = 16
-	w, err := p.pair(ctx, s.From, s.To)
-	if err != nil {
+	if err := p.rank(ctx, routes); err != nil {
 		return err
 	}
-	done, total := 0, s.Slots.Len()
-	for slots := range slices.Chunk(slices.Collect(s.Slots.Each()), opened) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := w.carry(ctx, slots); err != nil {
-			return err
-		}
-		done += len(slots)
-		p.report(plan.Progress{Step: s, Done: done, Total: total})
-	}
-	return nil
+	return p.run(ctx, routes)
 }

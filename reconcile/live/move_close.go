@@ -95,10 +95,22 @@ func (c *closing) one(ctx context.Context, s int) error {
 	return c.wipe(ctx, s, c.from)
 }
 
+// carry moves one slot to a node that may have been marked for it since before
+// the owner was failed over. Such a node still takes the old owner for the
+// owner, or nobody, and hears nothing else from gossip, so it is told first.
 func (c *closing) carry(ctx context.Context, from, to string, s int) error {
 	w, err := c.pair(ctx, from, to)
 	if err != nil {
 		return err
+	}
+	self, _, err := w.to.view(ctx)
+	if err != nil {
+		return err
+	}
+	if slots := self.Slots(); !slots.Has(s) {
+		if err := w.to.setSlots(ctx, []int{s}, "NODE", w.from.id)[0]; err != nil {
+			return err
+		}
 	}
 	return w.carry(ctx, []int{s})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,11 @@ type end struct {
 	name string
 	id   string
 	conn Conn
-	dbs  int // databases that may hold keys; 1 before Valkey 9
+	dbs  int // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
+
+	pace   *pace   // of what it sends
+	probe  *probe  // of an end of a pair
+	memory *memory // of a target
 }
 
 // party are the masters of one call of move or close, reached as they are
@@ -30,10 +35,8 @@ type party struct {
 
 func (m *mover) gather() *party { return &party{mover: m, ends: map[string]*end{}} }
 
-// reach connects to a node and proves that it still is who was seen, and a
-// master now: a mark set on a replica is refused, and one set on a stranger
-// that took over the address would open somebody else's slot.
-func (p *party) reach(ctx context.Context, name string) (*end, error) {
+// end is the connection to a node, made at the first use.
+func (p *party) end(name string) (*end, error) {
 	if e := p.ends[name]; e != nil {
 		return e, nil
 	}
@@ -41,22 +44,55 @@ func (p *party) reach(ctx context.Context, name string) (*end, error) {
 	if n == nil || n.Addr == "" || n.ID == "" {
 		return nil, fmt.Errorf("%s was not seen as a node with an address", name)
 	}
-	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), dbs: max(1, n.Server.Databases)}
+	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), pace: newPace(p.budget)}
 	p.ends[name] = e
+	return e, nil
+}
+
+// reach connects to a master and proves that it still is who was seen, and a
+// master now: a mark set on a replica is refused, and one set on a stranger
+// that took over the address would open somebody else's slot.
+func (p *party) reach(ctx context.Context, name string) (*end, error) {
+	e, err := p.end(name)
+	if err != nil || e.dbs > 0 {
+		return e, err
+	}
 	self, _, err := e.view(ctx)
 	switch {
 	case err != nil:
 		return nil, err
-	case self.ID != n.ID:
-		return nil, fmt.Errorf("%s at %s is another node now (%.8s, not %.8s)", name, n.Addr, self.ID, n.ID)
+	case self.ID != e.id:
+		return nil, fmt.Errorf("%s is another node now (%.8s, not %.8s)", name, self.ID, e.id)
 	case !self.Flags.Master:
 		return nil, fmt.Errorf("%s is a replica now; slots move between masters only", name)
 	}
-	return e, nil
+	return e, e.countDatabases(ctx)
+}
+
+// countDatabases asks how many databases can hold keys: more than one since
+// Valkey 9, where cluster-databases says so. Servers without it answer nothing.
+func (e *end) countDatabases(ctx context.Context) error {
+	v, err := e.ask(ctx, "CONFIG", "GET", "cluster-databases")
+	if err != nil {
+		return err
+	}
+	e.dbs = 1
+	if row, _ := v.([]any); len(row) == 2 {
+		if e.dbs, err = strconv.Atoi(fmt.Sprint(row[1])); err != nil || e.dbs < 1 {
+			return fmt.Errorf("%s: cluster-databases is %q", e.name, row[1])
+		}
+	}
+	return nil
 }
 
 func (p *party) letGo() {
 	for _, e := range p.ends {
+		if e.probe != nil {
+			e.probe.stop()
+		}
+		if e.memory != nil {
+			e.memory.stop()
+		}
 		_ = e.conn.Close()
 	}
 }

@@ -15,28 +15,32 @@ const strikes = 5
 // batch are keys of one slot that one MIGRATE takes: in cluster mode all keys
 // of a command must be of one slot.
 type batch struct {
-	slot int
-	keys []string
+	slot  int
+	keys  []string
+	bytes []int64 // what each key takes in the source's memory
 }
 
-// empty moves the keys of open slots that the source holds in one database,
-// until it holds none.
+// weight is what the keys cost the servers, see pace.
+func (b batch) weight() (sum float64) {
+	for _, n := range b.bytes {
+		sum += weight(n)
+	}
+	return sum
+}
+
+// empty moves keys until the source holds none of the slots, and can get none.
 //
 // What is left is listed anew after every unknown answer (IOERR, a timeout, a
 // broken connection): the key may be at either end or at both. One that is at
 // both answers BUSYKEY and is compared.
-func (w *pair) empty(ctx context.Context, db int, slots []int) error {
+func (w *pair) empty(ctx context.Context, slots []int) error {
 	missed := 0
-	for len(slots) > 0 {
-		todo, err := w.list(ctx, db, slots)
-		if err != nil {
+	for {
+		left, err := w.seal(ctx, slots)
+		if err != nil || len(left) == 0 {
 			return err
 		}
-		slots = slots[:0:0]
-		for _, b := range todo {
-			slots = append(slots, b.slot)
-		}
-		unknown, err := w.send(ctx, db, todo)
+		unknown, err := w.sweep(ctx, left)
 		if err != nil {
 			return err
 		}
@@ -51,13 +55,29 @@ func (w *pair) empty(ctx context.Context, db int, slots []int) error {
 			return err
 		}
 	}
-	return nil
+}
+
+// sweep sends what one listing of every database shows.
+func (w *pair) sweep(ctx context.Context, slots []int) (unknown, err error) {
+	for db := range w.from.dbs {
+		todo, err := w.list(ctx, db, slots)
+		if err != nil {
+			return nil, err
+		}
+		if err := w.weigh(ctx, db, todo); err != nil {
+			return nil, err
+		}
+		if unknown, err := w.send(ctx, db, todo); unknown != nil || err != nil {
+			return unknown, err
+		}
+	}
+	return nil, nil
 }
 
 // list asks which keys the source holds of each slot, at most listed of each,
 // and leaves out the slots that hold none.
 func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
-	const listed = 500
+	const listed = 1000
 	cmds := make([][]any, len(slots))
 	for i, s := range slots {
 		cmds[i] = []any{"CLUSTER", "GETKEYSINSLOT", s, listed}
@@ -83,32 +103,69 @@ func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
 	return out, nil
 }
 
-// send moves the keys of the batches, a few commands at a time. It stops at
-// the first answer that says neither yes nor no, and returns that as unknown.
+// send moves the keys of the batches in bursts. It stops at the first answer
+// that says neither yes nor no, and returns that as unknown.
 func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err error) {
-	const window = 4
 	for len(todo) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := min(window, len(todo))
-		if unknown, err = w.burst(ctx, db, todo[:n]); unknown != nil || err != nil {
+		if err := w.to.memory.err(); err != nil {
+			return nil, err
+		}
+		var now []batch
+		now, todo = slice(todo, w.from.pace.room())
+		if err := w.heavy(now); err != nil {
+			return nil, err
+		}
+		if unknown, err = w.burst(ctx, db, now); unknown != nil || err != nil {
 			return unknown, err
 		}
-		todo = todo[n:]
 	}
 	return nil, nil
 }
 
+// slice takes batches off todo until they weigh as much as there is room for,
+// at least one key.
+func slice(todo []batch, room float64) (now, rest []batch) {
+	for len(todo) > 0 {
+		b := todo[0]
+		n := 0
+		for n < len(b.keys) && (room >= weight(b.bytes[n]) || n == 0 && len(now) == 0) {
+			room -= weight(b.bytes[n])
+			n++
+		}
+		if n > 0 {
+			now = append(now, batch{b.slot, b.keys[:n], b.bytes[:n]})
+		}
+		if n < len(b.keys) {
+			todo[0].keys, todo[0].bytes = b.keys[n:], b.bytes[n:]
+			break
+		}
+		todo = todo[1:]
+	}
+	return now, todo
+}
+
 // burst sends one MIGRATE a batch in one go and judges the answers.
 func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err error) {
-	cmds := make([][]any, len(todo))
+	cmds, keys, sum := make([][]any, len(todo)), 0, 0.0
 	for i, b := range todo {
 		cmds[i] = w.migrate(db, b.keys, false)
+		keys += len(b.keys)
+		sum += b.weight()
 	}
-	for i, r := range w.from.pipe(ctx, db, w.wait(len(cmds)), cmds) {
+	begin := time.Now()
+	replies := w.from.pipe(ctx, db, w.wait(len(cmds)), cmds)
+	took := time.Since(begin)
+	w.from.pace.learn(sum, took, max(w.from.probe.high(), w.to.probe.high()))
+	for i, r := range replies {
 		lost, bad := w.judge(ctx, db, todo[i], r.Err)
 		unknown, err = errors.Join(unknown, lost), errors.Join(err, bad)
+	}
+	if unknown == nil && err == nil {
+		w.sent.Add(int64(keys))
+		w.bytes.Add(int64(sum) - int64(keys)*perKey)
 	}
 	return unknown, err
 }

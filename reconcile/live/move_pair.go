@@ -3,11 +3,14 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // readiness bounds the wait for an end that has just joined. A fresh master
@@ -17,12 +20,15 @@ const readiness = time.Minute
 
 // pair is the way of slots from one master to another.
 type pair struct {
+	*party
 	from, to *end
 	others   []*end // the other masters that answer, told last and at best effort
 	host     string // of to, as from knows it: MIGRATE connects from there
 	port     int
-	login    Login
 	timeout  time.Duration // of a MIGRATE, inside the server
+	sent     atomic.Int64  // keys that were sent and taken
+	bytes    atomic.Int64  // what they took in the source's memory
+	text     atomic.Pointer[string]
 }
 
 // pair reaches both ends and waits until they are ready for each other.
@@ -35,8 +41,18 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &pair{from: a, to: b, login: p.login}
-	if err := w.meet(ctx); err != nil {
+	w := &pair{party: p, from: a, to: b}
+	for _, e := range []*end{a, b} {
+		if e.probe == nil {
+			e.probe = newProbe(p.dial(p.seen.Node(e.name).Addr))
+		}
+	}
+	if b.memory == nil {
+		if b.memory, err = newMemory(ctx, b.name, p.dial(p.seen.Node(to).Addr)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.meet(ctx, w); err != nil {
 		return nil, err
 	}
 	w.timeout, err = a.migrateTimeout(ctx)
@@ -44,9 +60,9 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 	return w, err
 }
 
-// meet waits until both ends serve and the source knows the target as a
-// master with an address.
-func (w *pair) meet(ctx context.Context) error {
+// meet waits until both ends serve and know each other as masters, which
+// SETSLOT demands; after a failover that takes gossip a moment.
+func (p *party) meet(ctx context.Context, w *pair) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readiness, fmt.Errorf("%s and %s are not ready for each other after %s", w.from.name, w.to.name, readiness))
 	defer cancel()
 	for {
@@ -54,10 +70,41 @@ func (w *pair) meet(ctx context.Context) error {
 		if err != nil || why == "" {
 			return err
 		}
+		if err := p.remind(ctx, w.to); err != nil {
+			return err
+		}
 		if pause(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("%w: %s", context.Cause(ctx), why)
 		}
 	}
+}
+
+// remind tells a node who owns the slots that have no owner in its view. A node
+// that is importing a slot takes no claim to it from gossip: when the source
+// is failed over meanwhile, the slot has no owner there any more and the node
+// says cluster_state:fail until somebody tells it.
+func (p *party) remind(ctx context.Context, e *end) error {
+	_, lines, err := e.view(ctx)
+	if err != nil {
+		return err
+	}
+	lost := slot.All()
+	for _, line := range lines {
+		lost = lost.Minus(line.Slots())
+	}
+	for i := range p.seen.Nodes {
+		n := &p.seen.Nodes[i]
+		slots := slices.Collect(n.Slots.Intersect(lost).Each())
+		if n.ID == e.id || len(slots) == 0 {
+			continue
+		}
+		for _, err := range e.setSlots(ctx, slots, "NODE", n.ID) {
+			if err != nil && !refused(err, "nknown node") { // it has not met everybody yet
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // notReady says what is missing, or nothing when keys can move.
@@ -71,22 +118,23 @@ func (w *pair) notReady(ctx context.Context) (string, error) {
 			return e.name + " does not say cluster_state:ok", nil
 		}
 	}
-	_, lines, err := w.from.view(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, line := range lines {
-		if line.ID == w.to.id && line.Flags.Master && line.Host != "" {
-			w.host, w.port = line.Host, line.Port
-			return "", nil
+	for _, e := range []struct{ at, of *end }{{w.to, w.from}, {w.from, w.to}} {
+		_, lines, err := e.at.view(ctx)
+		if err != nil {
+			return "", err
 		}
+		i := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.ID == e.of.id && l.Flags.Master && l.Host != "" })
+		if i < 0 {
+			return e.at.name + " does not know " + e.of.name + " as a master yet", nil
+		}
+		w.host, w.port = lines[i].Host, lines[i].Port // in the end those of the target, as the source knows it
 	}
-	return w.from.name + " does not know " + w.to.name + " as a master yet", nil
+	return "", nil
 }
 
-// migrateTimeout is half of the node timeout. MIGRATE blocks its server while
-// it waits; one that waits longer than the node timeout makes the others fail
-// the server over in the middle of a slot.
+// migrateTimeout is three quarters of the node timeout. MIGRATE blocks its
+// server while it waits; one that waits longer than the node timeout makes the
+// others fail the server over in the middle of a slot.
 func (e *end) migrateTimeout(ctx context.Context) (time.Duration, error) {
 	v, err := e.ask(ctx, "CONFIG", "GET", "cluster-node-timeout")
 	if err != nil {
@@ -94,7 +142,7 @@ func (e *end) migrateTimeout(ctx context.Context) (time.Duration, error) {
 	}
 	if row, _ := v.([]any); len(row) == 2 {
 		if ms, err := strconv.Atoi(fmt.Sprint(row[1])); err == nil && ms > 0 {
-			return time.Duration(ms) * time.Millisecond / 2, nil
+			return time.Duration(ms) * time.Millisecond * 3 / 4, nil
 		}
 	}
 	return 0, fmt.Errorf("%s does not tell its cluster-node-timeout", e.name)

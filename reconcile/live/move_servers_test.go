@@ -115,7 +115,7 @@ func (w *world) run(p *process) {
 	_, port, _ := net.SplitHostPort(p.addr)
 	args := append([]string{"--port", port, "--bind", moveHost, "--cluster-announce-ip", moveHost, "--dir", p.dir, "--cluster-enabled", "yes",
 		"--cluster-node-timeout", "2000", "--cluster-allow-replica-migration", "no", "--save", "",
-		"--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(p.dir, "log")}, w.extra...)
+		"--loglevel", "verbose", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(p.dir, "log")}, w.extra...)
 	p.cmd = exec.Command(w.server, args...)
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatalf("start %s: %v", p.name, err)

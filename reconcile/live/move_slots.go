@@ -3,7 +3,9 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,12 +17,52 @@ func (w *pair) carry(ctx context.Context, slots []int) error {
 	if err != nil {
 		return err
 	}
-	for db := range w.from.dbs {
-		if err := w.empty(ctx, db, slots); err != nil {
-			return err
-		}
+	if len(slots) == 0 {
+		return nil
+	}
+	if err := w.empty(ctx, slots); err != nil {
+		w.tidy(ctx, slots)
+		return err
 	}
 	return w.hand(ctx, slots)
+}
+
+// tidy leaves as few slots open as it can when the way ends early: those whose
+// keys have all arrived are handed over, those of which none has left are put
+// back. What goes wrong here stays open for the next run.
+func (w *pair) tidy(ctx context.Context, slots []int) {
+	left, err := w.seal(ctx, slots)
+	if err != nil {
+		return
+	}
+	gone := slices.DeleteFunc(slices.Clone(slots), func(s int) bool { return slices.Contains(left, s) })
+	if w.hand(ctx, gone) == nil {
+		w.putBack(ctx, left)
+	}
+}
+
+// putBack closes slots of which no key has left. The target's mark goes first:
+// clients can't leave new keys there any more, so that a count of 0 after it
+// stays 0, and only then does the source stop sending them.
+func (w *pair) putBack(ctx context.Context, slots []int) {
+	counts, err := w.to.count(ctx, slots)
+	if err != nil {
+		return
+	}
+	var none []int
+	for i, s := range slots {
+		if counts[i] == 0 && w.to.setSlots(ctx, []int{s}, "STABLE")[0] == nil {
+			none = append(none, s)
+		}
+	}
+	if counts, err = w.to.count(ctx, none); err != nil {
+		return
+	}
+	for i, s := range none {
+		if counts[i] == 0 {
+			w.from.setSlots(ctx, []int{s}, "STABLE")
+		}
+	}
 }
 
 // open marks slots, at the target before the source: once the source is marked
@@ -60,16 +102,37 @@ func (w *pair) importing(ctx context.Context, slots []int) (map[int]bool, error)
 	return owned, nil
 }
 
-// hand makes the target the owner of slots that hold no key at the source.
+// seal tells which of the slots still hold keys at the source. Of the others it
+// proves that they hold none and can get none: the mark is set again and then
+// the keys are counted in every database, so at the time of the count the
+// source was a master, the owner, and sent clients elsewhere for every key it
+// did not have. A failover loses marks (Redis does not replicate them), hence
+// again.
+func (w *pair) seal(ctx context.Context, slots []int) (left []int, err error) {
+	for _, err := range w.from.setSlots(ctx, slots, "MIGRATING", w.to.id) {
+		if err != nil {
+			return nil, err
+		}
+	}
+	counts, err := w.from.count(ctx, slots)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range counts {
+		if n > 0 {
+			left = append(left, slots[i])
+		}
+	}
+	return left, nil
+}
+
+// hand makes the target the owner of sealed slots.
 //
 // The target is told first: were the source told first and the target to die
 // then, nobody would own the slot, failover or not (redis.io/commands/cluster-setslot).
 func (w *pair) hand(ctx context.Context, slots []int) error {
 	if len(slots) == 0 {
 		return nil
-	}
-	if err := w.seal(ctx, slots); err != nil {
-		return err
 	}
 	if err := w.claim(ctx, slots); err != nil {
 		return err
@@ -85,44 +148,17 @@ func (w *pair) hand(ctx context.Context, slots []int) error {
 	return nil
 }
 
-// seal proves that the source holds no key of the slots and can get none: its
-// marks are set again and then the keys are counted in every database, so at
-// the time of the count the source was a master, the owner, and sent clients
-// elsewhere for every key it did not have. A failover loses the marks
-// (they are not replicated in Redis), hence again.
-func (w *pair) seal(ctx context.Context, slots []int) error {
-	for _, err := range w.from.setSlots(ctx, slots, "MIGRATING", w.to.id) {
-		if err != nil {
-			return err
-		}
-	}
-	counts, err := w.from.count(ctx, slots)
-	if err != nil {
-		return err
-	}
-	for i, n := range counts {
-		if n != 0 {
-			return fmt.Errorf("slot %d: %s still holds %d keys; it stays the owner", slots[i], w.from.name, n)
-		}
-	}
-	return nil
-}
-
 // claim makes the slots the target's in its own view, with a config epoch that
 // wins. SETSLOT NODE takes a new epoch only for a slot that is marked as
 // importing; without one gossip gives the slot back to the source seconds
 // later and the target drops the keys. So the mark is confirmed first, in a
-// round trip of its own, and where the target is the owner already the epoch
-// is raised by hand.
+// round trip of its own.
 func (w *pair) claim(ctx context.Context, slots []int) error {
-	owned, err := w.importing(ctx, slots)
-	if err != nil {
+	if _, err := w.importing(ctx, slots); err != nil {
 		return err
 	}
-	if len(owned) > 0 {
-		if _, err := w.to.ask(ctx, "CLUSTER", "BUMPEPOCH"); err != nil {
-			return err
-		}
+	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
+		return err
 	}
 	for _, err := range w.to.setSlots(ctx, slots, "NODE", w.to.id) {
 		if err != nil {
@@ -132,12 +168,16 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	return nil
 }
 
-// tell spares clients of the other masters a second redirection. Gossip tells
-// them as well, so what goes wrong here does not matter.
+// tell lets the other masters know before gossip does, which spares clients a
+// second redirection. It also closes a gap: a node that still takes the source
+// for the owner when the source's epoch rises, for slots it gets, contradicts
+// the target. What goes wrong here gossip mends.
 func (w *pair) tell(ctx context.Context, slots []int) {
+	var all sync.WaitGroup
 	for _, e := range w.others {
-		e.setSlots(ctx, slots, "NODE", w.to.id)
+		all.Go(func() { e.setSlots(ctx, slots, "NODE", w.to.id) })
 	}
+	all.Wait()
 }
 
 // setSlots sends CLUSTER SETSLOT slot form... for every slot in one go, one

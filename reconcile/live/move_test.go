@@ -240,10 +240,8 @@ func TestATargetWithoutMemoryStopsTheMove(t *testing.T) {
 		t.Fatalf("error %v does not say that n2 has no memory", err)
 	}
 	w.must(w.nodes[2], "CONFIG", "SET", "maxmemory", "0")
-	if err := w.closeAll("n0", "n0"); err != nil {
-		t.Fatal(err)
-	}
-	w.holds(w.nodes[0], slots, want)
+	w.finish("n0", "n2", slots)
+	w.holds(w.nodes[2], slots, want)
 }
 
 func TestATargetThatWantsAnotherLoginStopsTheMove(t *testing.T) {
@@ -271,11 +269,6 @@ func TestATargetThatWantsAnotherLoginStopsTheMove(t *testing.T) {
 		t.Errorf("error %v tells the password", err)
 	}
 	w.must(w.nodes[2], "ACL", "SETUSER", "default", "nopass")
-	if err := w.closeAll("n0", "n2"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.mover().move(context.Background(), moves("n0", "n2", slots.Minus(w.look().Nodes[2].Slots))); err != nil {
-		t.Fatal(err)
-	}
+	w.finish("n0", "n2", slots)
 	w.holds(w.nodes[2], slots, want)
 }

@@ -1,0 +1,155 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// epochs are what a node says of config epochs in CLUSTER INFO: its own, and
+// the greatest it has heard of.
+type epochs struct{ own, known uint64 }
+
+// outrank makes sure that the config epoch of every target is greater than
+// that of every source: who claims a slot with the greater epoch gets it, and
+// the other drops the keys it holds there.
+//
+// SETSLOT NODE raises the target's epoch by itself, but only above those it has
+// heard of, and a source may have risen a moment ago, by an election or by
+// slots it got. A target that takes the very epoch a source has makes one of
+// the two rise again, and that may be the source, after the claim. So first
+// every target has to hear of the greatest epoch there is, then it rises.
+func (p *party) outrank(ctx context.Context, sources, targets []*end) error {
+	done, err := ranked(ctx, sources, targets, false)
+	if done || err != nil {
+		return err
+	}
+	if err := p.settle(ctx, slices.Concat(sources, targets)); err != nil {
+		return err
+	}
+	for range 250 {
+		if done, err := ranked(ctx, sources, targets, true); err != nil || done {
+			return err
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the config epoch of %s does not get above that of %s", targets[0].name, sources[0].name)
+}
+
+// settle waits until every member knows the slots and the epochs of the given
+// nodes as they are. One that still takes a node for the owner of slots it has
+// given away repeats that to the new owner when the epoch of the old one rises
+// (the UPDATE message of the cluster bus), and is believed: the new owner drops
+// the keys.
+func (p *party) settle(ctx context.Context, ends []*end) error {
+	for i := range p.seen.Nodes {
+		n := &p.seen.Nodes[i]
+		if !n.Member || n.Health != cluster.Up {
+			continue
+		}
+		e, err := p.end(n.Name)
+		if err != nil {
+			return err
+		}
+		for try := 0; ; try++ {
+			why, err := e.behind(ctx, ends)
+			if err != nil {
+				return err
+			}
+			if why == "" {
+				break
+			}
+			if try == 200 {
+				return fmt.Errorf("%s does not learn %s: the members have to agree before slots move", e.name, why)
+			}
+			if err := pause(ctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// behind is what a node does not know yet of the others.
+func (e *end) behind(ctx context.Context, others []*end) (string, error) {
+	self, lines, err := e.view(ctx)
+	if err != nil {
+		return "", err
+	}
+	var marked slot.Set // of a slot it is importing it hears nothing
+	for _, m := range self.Open {
+		marked.Add(m.Slot)
+	}
+	for _, o := range others {
+		is, _, err := o.view(ctx)
+		if err != nil {
+			return "", err
+		}
+		i := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.ID == o.id })
+		switch {
+		case i < 0 || lines[i].Epoch < is.Epoch:
+			return "the config epoch of " + o.name, nil
+		case lines[i].Slots().Minus(marked) != is.Slots().Minus(marked):
+			return "the slots of " + o.name, nil
+		}
+	}
+	return "", nil
+}
+
+// ranked says whether all targets outrank all sources. Those that do not, and
+// know enough to, it raises if it may.
+func ranked(ctx context.Context, sources, targets []*end, may bool) (bool, error) {
+	var own, known uint64
+	for _, e := range sources {
+		at, err := e.epochs(ctx)
+		if err != nil {
+			return false, err
+		}
+		own, known = max(own, at.own), max(known, at.known)
+	}
+	done := true
+	for _, e := range targets {
+		at, err := e.epochs(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case at.own > own:
+			continue
+		case may && at.known >= known:
+			if _, err := e.ask(ctx, "CLUSTER", "BUMPEPOCH"); err != nil {
+				return false, err
+			}
+		}
+		done = false
+	}
+	return done, nil
+}
+
+func (e *end) epochs(ctx context.Context) (epochs, error) {
+	v, err := e.ask(ctx, "CLUSTER", "INFO")
+	if err != nil {
+		return epochs{}, err
+	}
+	text, _ := v.(string)
+	own, err1 := number(text, "cluster_my_epoch:")
+	known, err2 := number(text, "cluster_current_epoch:")
+	if err1 != nil || err2 != nil {
+		return epochs{}, fmt.Errorf("%s does not tell its config epoch", e.name)
+	}
+	return epochs{own, known}, nil
+}
+
+// number is what stands behind a name in CLUSTER INFO.
+func number(text, name string) (uint64, error) {
+	_, rest, _ := strings.Cut(text, name)
+	digits, _, _ := strings.Cut(rest, "\r\n")
+	return strconv.ParseUint(digits, 10, 64)
+}

@@ -1,0 +1,156 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+const (
+	atOnceFrom = 2 // portions of one source: while one is handed over the next is sent
+	atOnceTo   = 4 // portions of one target
+	reports    = 250 * time.Millisecond
+)
+
+// route is one Move step under way.
+type route struct {
+	*pair
+	step     plan.Step
+	portions [][]int // what was not begun, ascending
+	left     int     // slots that have not arrived
+}
+
+// route reaches both ends of a step and cuts its slots into portions.
+func (p *party) route(ctx context.Context, s plan.Step) (*route, error) {
+	w, err := p.pair(ctx, s.From, s.To)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.copyFunctions(ctx); err != nil {
+		return nil, err
+	}
+	slots := slices.Collect(s.Slots.Each())
+	counts, err := w.from.count(ctx, slots)
+	if err != nil {
+		return nil, err
+	}
+	return &route{pair: w, step: s, portions: portion(slots, counts), left: len(slots)}, nil
+}
+
+// rank has all targets outrank all sources before the first slot moves, so that
+// no target takes the epoch of another one's source.
+func (p *party) rank(ctx context.Context, routes []*route) error {
+	var sources, targets []*end
+	for _, r := range routes {
+		sources, targets = append(sources, r.from), append(targets, r.to)
+	}
+	return p.outrank(ctx, sources, targets)
+}
+
+// portion cuts slots into portions that are open together: few keys, so that
+// little is half-moved at any time, and enough of them to be worth the round
+// trips. Empty slots go in large portions.
+func portion(slots []int, counts []int64) [][]int {
+	const keys, width = 3000, 128
+	var out [][]int
+	var sum int64
+	for i, s := range slots {
+		if last := len(out) - 1; last >= 0 && sum+counts[i] <= keys && len(out[last]) < width {
+			out[last] = append(out[last], s)
+		} else {
+			out, sum = append(out, []int{s}), 0
+		}
+		sum += counts[i]
+	}
+	return out
+}
+
+// arrival is the end of one portion.
+type arrival struct {
+	route *route
+	slots int
+	err   error
+}
+
+// run moves all routes at once, as many portions as the ends can bear. After
+// an error nothing new is begun and what runs is finished; when ctx ends, what
+// runs stops after the burst in flight.
+func (p *party) run(ctx context.Context, routes []*route) error {
+	arrivals, busy := make(chan arrival), map[*end]int{}
+	tick := time.NewTicker(reports)
+	defer tick.Stop()
+	var failed error
+	for {
+		for r := next(routes, busy); r != nil && failed == nil && ctx.Err() == nil; r = next(routes, busy) {
+			slots := r.portions[0]
+			r.portions = r.portions[1:]
+			busy[r.from]++
+			busy[r.to]++
+			go func() { arrivals <- arrival{r, len(slots), r.carry(ctx, slots)} }()
+		}
+		if idle(busy) {
+			return errors.Join(failed, ctx.Err())
+		}
+		select {
+		case a := <-arrivals:
+			busy[a.route.from]--
+			busy[a.route.to]--
+			if a.err != nil {
+				failed = errors.Join(failed, fmt.Errorf("move %s to %s: %w", a.route.step.From, a.route.step.To, a.err))
+			} else if a.route.left -= a.slots; a.route.left == 0 {
+				p.report(a.route.progress())
+			}
+		case <-tick.C:
+			for _, r := range routes {
+				if r.left > 0 {
+					p.report(r.progress())
+				}
+			}
+		}
+	}
+}
+
+// next is the route to take a portion from: of those whose ends are free, one
+// whose busier end has most slots left, for that end decides when all is done.
+func next(routes []*route, busy map[*end]int) *route {
+	load := map[*end]int{}
+	for _, r := range routes {
+		load[r.from] += r.left
+		load[r.to] += r.left
+	}
+	var best *route
+	for _, r := range routes {
+		if len(r.portions) == 0 || busy[r.from] >= atOnceFrom || busy[r.to] >= atOnceTo {
+			continue
+		}
+		if best == nil || max(load[r.from], load[r.to]) > max(load[best.from], load[best.to]) {
+			best = r
+		}
+	}
+	return best
+}
+
+func idle(busy map[*end]int) bool {
+	for _, n := range busy {
+		if n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *route) progress() plan.Progress {
+	total := r.step.Slots.Len()
+	p := plan.Progress{
+		Step: r.step, Done: total - r.left, Total: total, Keys: r.sent.Load(), Bytes: r.bytes.Load(),
+		Latency: max(r.from.probe.high(), r.to.probe.high()).Microseconds(),
+	}
+	if text := r.text.Load(); text != nil {
+		p.Text = *text
+	}
+	return p
+}
