@@ -22,7 +22,10 @@ const nearDepth = 64
 // out the rest sends it, within the caps.
 func (c *clone) fastForward(ctx context.Context, l line, t target, have string) error {
 	name, hash, ok := strings.Cut(have, "@sha1:")
-	if !ok || name != t.name || !fullHash.MatchString(hash) {
+	// Whoever can move the server's HEAD to another branch must not get
+	// around the rule, so the default branch's name does not count.
+	other := name != t.name && c.Ref != Ref{}
+	if !ok || other || !fullHash.MatchString(hash) {
 		return nil // nothing known of this ref yet
 	}
 	old := plumbing.NewHash(hash)

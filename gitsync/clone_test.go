@@ -45,14 +45,14 @@ func (r *repo) over(transport string) Options {
 	if transport == "file" {
 		return Options{URL: "file://" + r.bare}
 	}
-	return Options{URL: r.serve(false, nil).URL + "/topology.git"}
+	return Options{URL: r.serve(nil, nil).URL + "/topology.git"}
 }
 
 func TestAnUnchangedBranchIsListedAndNotFetched(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.yaml", "one")
 	r.commit("first")
-	srv := r.serve(false, nil)
+	srv := r.serve(nil, nil)
 	s := open(t, Options{URL: srv.URL + "/topology.git", Interval: time.Millisecond})
 	have := mustNext(t, s, "").Revision
 	before := srv.hits.Load()

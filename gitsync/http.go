@@ -59,14 +59,11 @@ func (l line) roundTripper() (*http.Transport, error) {
 		MaxResponseHeaderBytes: 64 * kib,
 		ForceAttemptHTTP2:      true,
 	}
-	if l.proxy != "" {
-		u, err := url.Parse(l.proxy)
-		if err != nil {
-			return nil, fmt.Errorf("the proxy URL can't be parsed")
-		}
-		rt.Proxy = http.ProxyURL(u)
+	via, err := l.proxyURL()
+	if via != nil {
+		rt.Proxy = http.ProxyURL(via)
 	}
-	return rt, nil
+	return rt, err
 }
 
 // httpAuth reads the credentials. It returns a nil interface when there are

@@ -61,7 +61,7 @@ func TestARotatedPasswordIsReadAgain(t *testing.T) {
 	r.commit("first")
 	var word atomic.Value
 	word.Store(canary)
-	srv := r.serve(true, func(w http.ResponseWriter, req *http.Request) bool {
+	srv := r.serve(encrypted(t), func(w http.ResponseWriter, req *http.Request) bool {
 		return password(word.Load().(string))(w, req)
 	})
 	o := srv.private(t)
@@ -91,7 +91,7 @@ func TestABearerTokenIsSent(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.yaml", "one")
 	r.commit("first")
-	srv := r.serve(true, nil)
+	srv := r.serve(encrypted(t), nil)
 	o := srv.private(t)
 	o.Auth.TokenFile, o.Auth.PasswordFile = o.Auth.PasswordFile, ""
 	mustNext(t, open(t, o), "")
@@ -104,7 +104,7 @@ func TestAnUnknownAuthorityIsRefused(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.yaml", "one")
 	r.commit("first")
-	srv := r.serve(true, nil)
+	srv := r.serve(encrypted(t), nil)
 	o := srv.private(t)
 	o.Auth.CAFile = ""
 	silent(t, refused(t, open(t, o), "certificate"))
@@ -122,14 +122,14 @@ func TestCredentialsDoNotFollowARedirectToAnotherHost(t *testing.T) {
 	evil := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		visits.Add(1)
 		leaked.Store(fmt.Sprint(req.Header))
-	}), true)
+	}), encrypted(t))
 	for _, target := range []string{
 		evil.URL,
 		strings.Replace(evil.URL, loopback, "localhost", 1),
 		strings.Replace(evil.URL, "https", "http", 1),
 		"file:///etc",
 	} {
-		srv := r.serve(true, func(w http.ResponseWriter, req *http.Request) bool {
+		srv := r.serve(encrypted(t), func(w http.ResponseWriter, req *http.Request) bool {
 			http.Redirect(w, req, target+req.URL.String(), http.StatusFound)
 			return true
 		})
@@ -144,7 +144,7 @@ func TestARedirectWithinTheHostIsFollowed(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.yaml", "one")
 	r.commit("first")
-	srv := r.serve(true, func(w http.ResponseWriter, req *http.Request) bool {
+	srv := r.serve(encrypted(t), func(w http.ResponseWriter, req *http.Request) bool {
 		if !strings.HasPrefix(req.URL.Path, "/old/") {
 			return password(canary)(w, req)
 		}
@@ -158,7 +158,7 @@ func TestARedirectWithinTheHostIsFollowed(t *testing.T) {
 
 func TestARedirectLoopEnds(t *testing.T) {
 	r := newRepo(t)
-	srv := r.serve(false, func(w http.ResponseWriter, req *http.Request) bool {
+	srv := r.serve(nil, func(w http.ResponseWriter, req *http.Request) bool {
 		http.Redirect(w, req, req.URL.String(), http.StatusFound)
 		return true
 	})
@@ -200,7 +200,7 @@ func hostile(t *testing.T, list, pack http.HandlerFunc) *httptest.Server {
 			pack(w, req)
 		})
 	}
-	return listen(t, mux, false)
+	return listen(t, mux, nil)
 }
 
 // shallow begins the answer to a request for one commit.
@@ -316,7 +316,7 @@ func TestAPushBetweenListAndFetchChangesNothing(t *testing.T) {
 	r.write("a.yaml", "one")
 	first := r.commit("first")
 	pushed := false
-	srv := r.serve(false, func(_ http.ResponseWriter, req *http.Request) bool {
+	srv := r.serve(nil, func(_ http.ResponseWriter, req *http.Request) bool {
 		if req.Method == http.MethodPost && !pushed {
 			pushed = true
 			r.write("a.yaml", "two")

@@ -106,9 +106,9 @@ type server struct {
 	auth atomic.Value // the last Authorization header, a string
 }
 
-// serve starts a server; before, if not nil, sees every request first and
+// serve starts a server, with TLS if conf is not nil; before, if not nil, sees every request first and
 // reports whether it has answered it.
-func (r *repo) serve(secure bool, before func(http.ResponseWriter, *http.Request) bool) *server {
+func (r *repo) serve(conf *tls.Config, before func(http.ResponseWriter, *http.Request) bool) *server {
 	r.t.Helper()
 	backend := &cgi.Handler{
 		Path: filepath.Join(r.git("--exec-path"), "git-http-backend"),
@@ -122,12 +122,12 @@ func (r *repo) serve(secure bool, before func(http.ResponseWriter, *http.Request
 			backend.ServeHTTP(w, req)
 		}
 	})
-	s.Server = listen(r.t, handler, secure)
+	s.Server = listen(r.t, handler, conf)
 	return s
 }
 
 // listen starts an HTTP server on loopback; it ends with the test.
-func listen(t *testing.T, h http.Handler, secure bool) *httptest.Server {
+func listen(t *testing.T, h http.Handler, conf *tls.Config) *httptest.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", loopback+":0")
 	if err != nil {
@@ -137,8 +137,8 @@ func listen(t *testing.T, h http.Handler, secure bool) *httptest.Server {
 	_ = s.Listener.Close()
 	s.Listener = l
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what the tests are about
-	if secure {
-		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	if conf != nil {
+		s.TLS = conf
 		s.StartTLS()
 	} else {
 		s.Start()
@@ -290,6 +290,12 @@ func (r *repo) pointTo(raw []byte) string {
 	h := r.object("commit", raw)
 	r.run(r.bare, "update-ref", "refs/heads/main", h)
 	return h
+}
+
+// encrypted is the TLS of a server with a certificate of its own.
+func encrypted(t *testing.T) *tls.Config {
+	t.Helper()
+	return &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 }
 
 // certificate is one that signs itself, for the address of the servers.

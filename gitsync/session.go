@@ -2,7 +2,9 @@ package gitsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 )
@@ -27,6 +29,21 @@ type line struct {
 	proxy string
 	meter *meter
 	mask  *mask
+}
+
+// proxyURL is the proxy that was set, or nil. Its password is a secret.
+func (l line) proxyURL() (*url.URL, error) {
+	if l.proxy == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(l.proxy)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("the proxy URL can't be parsed")
+	}
+	if password, set := u.User.Password(); set {
+		l.mask.hideBasic(u.User.Username(), password)
+	}
+	return u, nil
 }
 
 // open starts a session. The context bounds the whole of it, not only the

@@ -165,24 +165,11 @@ func knownHostsFiles(given string) ([]string, error) {
 // dial connects, through a proxy if one is set, and puts the context's
 // deadline and the meter on the connection.
 func (l line) dial(ctx context.Context, addr string) (net.Conn, error) {
-	direct := &net.Dialer{}
-	var via proxy.Dialer = direct
-	if l.proxy == "" {
-		via = proxy.FromEnvironmentUsing(direct)
-	} else {
-		u, err := url.Parse(l.proxy)
-		if err != nil {
-			return nil, errors.New("the proxy URL can't be parsed")
-		}
-		if via, err = proxy.FromURL(u, direct); err != nil {
-			return nil, fmt.Errorf("proxy %s for SSH: %w", u.Redacted(), err)
-		}
+	via, err := l.dialer()
+	if err != nil {
+		return nil, err
 	}
-	withContext, ok := via.(proxy.ContextDialer)
-	if !ok {
-		return nil, errors.New("the proxy can't be dialled with a deadline")
-	}
-	conn, err := withContext.DialContext(ctx, "tcp", addr)
+	conn, err := via.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +180,27 @@ func (l line) dial(ctx context.Context, addr string) (net.Conn, error) {
 		}
 	}
 	return meteredConn{conn, l.meter}, nil
+}
+
+// dialer connects directly, through the proxy that was set, or through the
+// one in the environment.
+func (l line) dialer() (proxy.ContextDialer, error) {
+	direct := &net.Dialer{}
+	set, err := l.proxyURL()
+	if err != nil {
+		return nil, err
+	}
+	via := proxy.FromEnvironmentUsing(direct)
+	if set != nil {
+		if via, err = proxy.FromURL(set, direct); err != nil {
+			return nil, fmt.Errorf("only a socks5 proxy carries SSH: %w", err)
+		}
+	}
+	withContext, ok := via.(proxy.ContextDialer)
+	if !ok {
+		return nil, errors.New("the proxy can't be dialled with a deadline")
+	}
+	return withContext, nil
 }
 
 // meteredConn counts what a connection receives.

@@ -308,3 +308,19 @@ func TestASignatureOfGnuPGIsTaken(t *testing.T) {
 		t.Errorf("signer %q, %v", who, err)
 	}
 }
+
+func TestMovingTheDefaultBranchDoesNotGetAroundFastForward(t *testing.T) {
+	r := newRepo(t)
+	r.write("a.yaml", "one")
+	r.commit("first")
+	o := r.over("file")
+	o.Trust.FastForward = true
+	s := open(t, o)
+	have := mustNext(t, s, "").Revision
+	r.git("checkout", "-q", "--orphan", "other")
+	r.commit("unrelated")
+	r.run(r.bare, "symbolic-ref", "HEAD", "refs/heads/other")
+	if _, err := next(t, s, have); !errors.Is(err, ErrRewritten) {
+		t.Errorf("got %v", err)
+	}
+}
