@@ -151,7 +151,7 @@ func (e *pullError) Unwrap() error { return e.cause }
 func (c *clone) failure(inTime context.Context, l line, err error) error {
 	if over := l.meter.refusal(); over != nil {
 		err = over
-	} else if due, _ := inTime.Deadline(); !time.Now().Before(due) {
+	} else if inTime.Err() != nil {
 		// Not the context's own error: the caller would take it for the end
 		// of its own context.
 		err = fmt.Errorf("no end after %s", c.Timeout)

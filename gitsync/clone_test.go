@@ -66,6 +66,9 @@ func TestAnUnchangedBranchIsListedAndNotFetched(t *testing.T) {
 	if _, err := s.Next(ctx, have); !errors.Is(err, context.Canceled) {
 		t.Errorf("Next returned %v, want it to go on until it is cancelled", err)
 	}
+	if srv.sent.Load() != 1 {
+		t.Errorf("%d packs were fetched, want one", srv.sent.Load())
+	}
 }
 
 func TestCloseEndsNext(t *testing.T) {

@@ -140,6 +140,34 @@ func TestCredentialsDoNotFollowARedirectToAnotherHost(t *testing.T) {
 	}
 }
 
+func TestOnlyTheSameHostIsTheSameHost(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		same     bool
+	}{
+		{"https://git.example.com/x", "https://git.example.com/y", true},
+		{"https://git.example.com/x", "https://GIT.example.com:443/y", true},
+		{"http://git.example.com/x", "https://git.example.com/x", true},
+		{"https://git.example.com/x", "https://evil.example.com/x", false},
+		{"https://git.example.com/x", "https://git.example.com.evil.com/x", false},
+		{"https://git.example.com/x", "https://git.example.com:8443/x", false},
+		{"https://git.example.com/x", "http://git.example.com/x", false},
+		{"http://git.example.com/x", "https://evil.example.com/x", false},
+	} {
+		var requests []*http.Request
+		for _, url := range []string{c.from, c.to} {
+			req, err := http.NewRequest(http.MethodGet, url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests = append(requests, req)
+		}
+		if err := sameHost(requests[1], requests[:1]); (err == nil) != c.same {
+			t.Errorf("from %s to %s: %v", c.from, c.to, err)
+		}
+	}
+}
+
 func TestARedirectWithinTheHostIsFollowed(t *testing.T) {
 	r := newRepo(t)
 	r.write("a.yaml", "one")

@@ -103,6 +103,7 @@ const loopback = "127.26.0.1"
 type server struct {
 	*httptest.Server
 	hits atomic.Int64
+	sent atomic.Int64 // packs asked for
 	auth atomic.Value // the last Authorization header, a string
 }
 
@@ -117,6 +118,9 @@ func (r *repo) serve(conf *tls.Config, before func(http.ResponseWriter, *http.Re
 	s := &server{}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.hits.Add(1)
+		if req.Method == http.MethodPost {
+			s.sent.Add(1)
+		}
 		s.auth.Store(req.Header.Get("Authorization"))
 		if before == nil || !before(w, req) {
 			backend.ServeHTTP(w, req)

@@ -24,8 +24,6 @@ type scan struct {
 
 // root reads the directory at an absolute path.
 func (s *scan) root(at string) error {
-	// Also the parent: the directory itself may be removed and made again.
-	s.dirs[filepath.Dir(at)] = true
 	real, err := s.resolve(at)
 	if err != nil {
 		return err
@@ -147,6 +145,7 @@ func (s *scan) resolve(at string) (string, error) {
 		}
 		rest = append(strings.Split(filepath.Clean(target), string(filepath.Separator)), rest...)
 	}
+	// The parent, because the last one may be removed and made again.
 	s.dirs[filepath.Dir(real)] = true
 	return real, nil
 }

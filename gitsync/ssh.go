@@ -17,10 +17,10 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// openSSH runs git-upload-pack on the server. The connection's deadline is
-// the context's and covers the handshake, too: a server that takes the
-// connection and says nothing would otherwise hang go-git, and with it a
-// daemon, for ever (fluxcd/source-controller#1154).
+// openSSH runs git-upload-pack on the server. The connection is closed when
+// the context ends, in the handshake, too: a server that takes the connection
+// and says nothing would otherwise hang go-git, and with it a daemon, for
+// ever (fluxcd/source-controller#1154).
 func (l line) openSSH(ctx context.Context) (session, error) {
 	addr := l.sshAddr()
 	conf, err := l.sshConfig(addr)
@@ -162,8 +162,8 @@ func knownHostsFiles(given string) ([]string, error) {
 	return files, nil
 }
 
-// dial connects, through a proxy if one is set, and puts the context's
-// deadline and the meter on the connection.
+// dial connects, through a proxy if one is set, and puts the meter on the
+// connection.
 func (l line) dial(ctx context.Context, addr string) (net.Conn, error) {
 	via, err := l.dialer()
 	if err != nil {
@@ -172,12 +172,6 @@ func (l line) dial(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := via.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
 	}
 	return meteredConn{conn, l.meter}, nil
 }
