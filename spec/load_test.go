@@ -165,3 +165,17 @@ func BenchmarkLoadAThousandNodes(b *testing.B) {
 		}
 	}
 }
+
+func TestOffNeedsNoQuotesAndFalseIsNotOff(t *testing.T) {
+	const text = "apiVersion: slotwright/v1alpha1\nkind: RedisCluster\nmetadata: {name: bare}\n" +
+		"spec: {masters: 3, replicasPerMaster: 0, zoneSpread: %s, platform: {kubernetes: {namespace: data, image: x}}}\n"
+	got, err := Load([]Source{{Name: "f.yaml", Data: fmt.Appendf(nil, text, "Off")}})
+	if err != nil || got[0].ZoneSpread != Off {
+		t.Errorf("Off: %v, %v", got, err)
+	}
+	for _, word := range []string{"off", "OFF", "false", "no"} {
+		if _, err := Load([]Source{{Name: "f.yaml", Data: fmt.Appendf(nil, text, word)}}); err == nil {
+			t.Errorf("%s was taken", word)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (p *page) scalar(n *yaml.Node, t reflect.Type, path string) *yaml.Node {
 // a line feed in a value could become a line of redis.conf, an escape sequence a
 // command to somebody's terminal.
 func (p *page) text(n *yaml.Node, path string) *yaml.Node {
-	if n.Style == 0 {
+	if n.Style == 0 && !plainOff(n.Value, path) {
 		if what := takenFor(n.Value); what != "" {
 			p.say(path, fmt.Sprintf("%s must be text, but %s without quotes is taken for %s", path, quote(path, n.Value), what),
 				"put it in quotes")
@@ -86,6 +86,10 @@ func (p *page) text(n *yaml.Node, path string) *yaml.Node {
 	}
 	return textNode(n.Value)
 }
+
+// plainOff is the one word of the format that YAML 1.1 takes for a truth value.
+// The rule has no truth values, so zoneSpread: Off can mean nothing else.
+func plainOff(value, path string) bool { return path == "spec.zoneSpread" && value == string(Off) }
 
 func (p *page) textOrNumber(n *yaml.Node, path string) *yaml.Node {
 	if n.Style == 0 && wholeNumber.MatchString(n.Value) {

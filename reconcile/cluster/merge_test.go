@@ -417,6 +417,14 @@ func TestAListedNodeOfAnotherClusterIsForeign(t *testing.T) {
 	checkSplit(t, s, "n7 serves 16384 slots (0-16383) in another cluster")
 }
 
+func TestAServerThatWokeUpWithAnEarlierLifesSlotsSplitsNobody(t *testing.T) {
+	s := Merge(append(world(t, three), world(t, "n9:\n 9 :6379 myself,master - 1 connected 0-9")...))
+	if n := s.Node("n9"); !n.Foreign || n.Member || !n.Slots.Empty() {
+		t.Errorf("n9 is %+v", n)
+	}
+	checkSplit(t, s)
+}
+
 const met = `
 n5:
   e 10.0.0.5:6379 myself,master - 0 connected

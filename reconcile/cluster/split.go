@@ -98,11 +98,18 @@ func (m *merger) tellEpochs() {
 	}
 }
 
-// tellOthers names places whose servers serve slots outside the cluster.
+// tellOthers names places whose servers serve slots outside the cluster. A
+// server that knows nobody and claims only what answering members own is no
+// contradiction: it woke up with the data of an earlier life.
 func (m *merger) tellOthers() {
+	var served slot.Set
+	for _, n := range m.main {
+		served = served.Union(n.self.Slots())
+	}
 	for _, n := range m.asked {
 		own := n.self.Slots()
-		if n.Member || n.foreign || own.Empty() {
+		rest := own.Minus(served)
+		if n.Member || n.foreign || own.Empty() || n.alone() && rest.Empty() {
 			continue
 		}
 		if n.Foreign {

@@ -99,7 +99,9 @@ func (w *work) blank(ctx context.Context, leavers []leaver) ([]leaver, error) {
 		defer cancel()
 		if _, err := w.conn(l.look.addr).Do(ctx, "CLUSTER", "RESET", "SOFT"); err != nil {
 			errs[i] = fmt.Errorf("reset %s: %w", l.step.Node, err)
+			return
 		}
+		w.blankDisk(ctx, l)
 	})
 	var done []leaver
 	for i, l := range leavers {
@@ -108,6 +110,22 @@ func (w *work) blank(ctx context.Context, leavers []leaver) ([]leaver, error) {
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+// blankDisk makes a node's files as empty as its memory. RESET drops a replica's
+// data set from memory only (clusterReset, emptyData): with its old append-only
+// file or dump the node would wake up after a restart with all its keys, and
+// claim their slots (verifyClusterConfigWithData). FLUSHALL goes into the
+// append-only file also when there is nothing to flush, and SAVE replaces the
+// dump that a full sync left; they are sent only to a node that proves empty
+// and alone. Where it fails the node is
+// blank until its next restart, and held as not empty if it is used again then.
+func (w *work) blankDisk(ctx context.Context, l leaver) {
+	now, err := w.look(ctx, &cluster.Node{Name: l.step.Node, Addr: l.look.addr, ID: l.id})
+	if err == nil && now.alone() && now.self.Flags.Master && now.empty() == nil {
+		_, _ = w.command(ctx, now.addr, "FLUSHALL", "SYNC")
+		_, _ = w.command(ctx, now.addr, "SAVE")
+	}
 }
 
 // forgetEverywhere sends the FORGETs to every member at once and looks whether

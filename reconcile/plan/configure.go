@@ -62,8 +62,13 @@ func (d *draft) differing(i int) (live, restart map[string]string) {
 }
 
 // putBack returns the switch that an earlier run borrowed, once nothing else
-// is left to do.
+// is left to do. A node that still has to leave, a half-moved slot or members
+// that don't agree yet mean that the change goes on: switched back now, the
+// servers would move the leaving shard's replicas by themselves.
 func (d *draft) putBack() []Step {
+	if !d.agreed() || len(d.now.Open) > 0 || slices.Contains(d.leaving, true) {
+		return nil
+	}
 	var out []Step
 	for i := range d.now.Nodes {
 		if n := d.node(i); n.Borrowed && d.up(i) && n.Member {

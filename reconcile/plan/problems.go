@@ -47,6 +47,8 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		}, true
 	case n.Health == cluster.Loading:
 		return Hold{Wait, NodeLoading, n.Name, n.Name + " is loading its data", "it goes on when the node has loaded"}, true
+	case n.Listed && n.Foreign && n.Alone:
+		return Hold{Stuck, NotEmpty, n.Name, n.Name + " is new and claims slots already", "take it out of the file, or empty and reset the node yourself"}, true
 	case n.Listed && n.Foreign:
 		return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}, true
 	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
