@@ -37,6 +37,10 @@ func (m *mover) move(ctx context.Context, steps []plan.Step) error {
 		}
 		routes = append(routes, r)
 	}
+	routes, err := p.export(ctx, routes)
+	if err != nil || len(routes) == 0 {
+		return err
+	}
 	if err := p.rank(ctx, routes); err != nil {
 		return err
 	}

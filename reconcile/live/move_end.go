@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
 )
 
 // slack bounds the commands that cost a server next to nothing.
@@ -31,6 +33,14 @@ type end struct {
 type party struct {
 	*mover
 	ends map[string]*end
+	mu   sync.Mutex // one report at a time
+}
+
+// say reports; routes may do so at the same time.
+func (p *party) say(progress plan.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report(progress)
 }
 
 func (m *mover) gather() *party { return &party{mover: m, ends: map[string]*end{}} }

@@ -30,7 +30,7 @@ func (p *party) outrank(ctx context.Context, sources, targets []*end) error {
 	if done || err != nil {
 		return err
 	}
-	if err := p.settle(ctx, slices.Concat(sources, targets)); err != nil {
+	if err := p.quiet(ctx, sources, targets); err != nil {
 		return err
 	}
 	for range 250 {
@@ -42,6 +42,34 @@ func (p *party) outrank(ctx context.Context, sources, targets []*end) error {
 		}
 	}
 	return fmt.Errorf("the config epoch of %s does not get above that of %s", targets[0].name, sources[0].name)
+}
+
+// calm is how long messages of the cluster bus may be under way.
+const calm = 500 * time.Millisecond
+
+// quiet waits until it is safe to raise the epoch of the targets: all members
+// know the ends as they are, and still do after what was sent before that has
+// arrived. A target whose epoch is 0 never owned a slot, so nobody can take it
+// for the owner of one.
+func (p *party) quiet(ctx context.Context, sources, targets []*end) error {
+	fresh := true
+	for _, e := range targets {
+		at, err := e.epochs(ctx)
+		if err != nil {
+			return err
+		}
+		fresh = fresh && at.own == 0
+	}
+	if fresh {
+		return nil
+	}
+	if err := p.settle(ctx, slices.Concat(sources, targets)); err != nil {
+		return err
+	}
+	if err := pause(ctx, calm); err != nil {
+		return err
+	}
+	return p.settle(ctx, slices.Concat(sources, targets))
 }
 
 // settle waits until every member knows the slots and the epochs of the given

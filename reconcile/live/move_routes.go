@@ -102,12 +102,12 @@ func (p *party) run(ctx context.Context, routes []*route) error {
 			if a.err != nil {
 				failed = errors.Join(failed, fmt.Errorf("move %s to %s: %w", a.route.step.From, a.route.step.To, a.err))
 			} else if a.route.left -= a.slots; a.route.left == 0 {
-				p.report(a.route.progress())
+				p.say(a.route.progress())
 			}
 		case <-tick.C:
 			for _, r := range routes {
 				if r.left > 0 {
-					p.report(r.progress())
+					p.say(r.progress())
 				}
 			}
 		}

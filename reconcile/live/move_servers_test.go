@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -65,10 +65,7 @@ type process struct {
 // own none.
 func newWorld(t testing.TB, masters, blanks int, extra ...string) *world {
 	t.Helper()
-	w := &world{t: t, server: "redis-server", extra: extra}
-	if name := os.Getenv("SLOTWRIGHT_TEST_SERVER"); name != "" {
-		w.server = name
-	}
+	w := &world{t: t, server: livetest.Program("server"), extra: extra}
 	w.form(masters, blanks)
 	return w
 }
@@ -115,7 +112,7 @@ func (w *world) run(p *process) {
 	_, port, _ := net.SplitHostPort(p.addr)
 	args := append([]string{"--port", port, "--bind", moveHost, "--cluster-announce-ip", moveHost, "--dir", p.dir, "--cluster-enabled", "yes",
 		"--cluster-node-timeout", "2000", "--cluster-allow-replica-migration", "no", "--save", "",
-		"--loglevel", "verbose", "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(p.dir, "log")}, w.extra...)
+		"--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(p.dir, "log")}, w.extra...)
 	p.cmd = exec.Command(w.server, args...)
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatalf("start %s: %v", p.name, err)
@@ -183,7 +180,9 @@ func (w *world) look() *cluster.State {
 				}
 			}
 		}
-		n.Server.Databases = 1
+		if info, err := cluster.ParseInfo(fmt.Sprint(w.do(p, "INFO", "server"))); err == nil {
+			n.Server = info.Server
+		}
 		named[n.ID] = p.name
 		s.Nodes = append(s.Nodes, n)
 	}
@@ -197,7 +196,7 @@ func (w *world) look() *cluster.State {
 
 // mover is one that starts from what is live now.
 func (w *world) mover() *mover {
-	return &mover{dial: w.dial, seen: *w.look(), login: w.login, budget: 20 * time.Millisecond, report: func(plan.Progress) {}}
+	return &mover{dial: w.dial, seen: *w.look(), login: w.login, budget: testBudget, report: func(plan.Progress) {}}
 }
 
 // closeAll closes what is open, each slot towards to.
@@ -251,3 +250,5 @@ func (c *testConn) Pipe(ctx context.Context, cmds [][]any) []Reply {
 }
 
 func (c *testConn) Close() error { return c.c.Close() }
+
+const testBudget = 20 * time.Millisecond

@@ -1,0 +1,241 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+const (
+	watches  = 50 * time.Millisecond // how often jobs are looked at
+	sendings = 3                     // of one source before MIGRATE takes over
+)
+
+// export is all that one Valkey 9 master sends: the server copies the slots to
+// their targets, hands them over and drops them by itself. The jobs live in the
+// server and go on when we die.
+type export struct {
+	*party
+	from   *end
+	routes []*route
+}
+
+// atomic says whether both ends of a step can migrate slots atomically.
+func (p *party) atomic(s plan.Step) bool {
+	return atLeast9(p.seen.Node(s.From)) && atLeast9(p.seen.Node(s.To))
+}
+
+func atLeast9(n *cluster.Node) bool {
+	if n == nil || n.Server.Name != "valkey" {
+		return false
+	}
+	major, _, _ := strings.Cut(n.Server.Version, ".")
+	v, err := strconv.Atoi(major)
+	return err == nil && v >= 9
+}
+
+// export sends what can go atomically, all sources at once, and returns the
+// routes that are left for MIGRATE.
+func (p *party) export(ctx context.Context, routes []*route) ([]*route, error) {
+	bySource := map[*end]*export{}
+	var rest []*route
+	for _, r := range routes {
+		if !p.atomic(r.step) {
+			rest = append(rest, r)
+			continue
+		}
+		x := bySource[r.from]
+		if x == nil {
+			x = &export{party: p, from: r.from}
+			bySource[r.from] = x
+		}
+		x.routes = append(x.routes, r)
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for _, x := range bySource {
+		all.Go(func() {
+			err := x.run(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			failed = errors.Join(failed, err)
+		})
+	}
+	all.Wait()
+	for _, x := range bySource {
+		rest = append(rest, slices.DeleteFunc(x.routes, func(r *route) bool { return r.left == 0 })...)
+	}
+	return rest, failed
+}
+
+// run sends until nothing is left, or it has failed too often and MIGRATE may
+// try. After a failure the owners are asked, not the job: what has arrived is
+// not sent again.
+func (x *export) run(ctx context.Context) error {
+	for try := range sendings {
+		if try > 0 {
+			if err := pause(ctx, time.Second<<try); err != nil {
+				return err
+			}
+		}
+		if err := x.clear(ctx); err != nil {
+			return err
+		}
+		why, err := x.send(ctx)
+		if left, err2 := x.look(ctx); err != nil || err2 != nil || left == 0 {
+			return errors.Join(err, err2)
+		}
+		for _, r := range x.routes {
+			r.text.Store(&why)
+		}
+	}
+	return x.clear(ctx)
+}
+
+// clear sees to it that no job of an earlier run is under way: one that does
+// what is wanted is waited for, others are cancelled.
+func (x *export) clear(ctx context.Context) error {
+	jobs, err := x.from.jobs(ctx)
+	if err != nil || len(running(jobs)) == 0 {
+		return err
+	}
+	for _, j := range running(jobs) {
+		if !x.wants(j) {
+			return x.cancel(ctx)
+		}
+	}
+	_, err = x.wait(ctx, func(j job) bool { return true })
+	return err
+}
+
+// wants says whether a job sends slots where a route sends them.
+func (x *export) wants(j job) bool {
+	return slices.ContainsFunc(x.routes, func(r *route) bool {
+		more := j.slots.Minus(r.step.Slots)
+		return r.to.id == j.target && more.Empty()
+	})
+}
+
+// send starts one job a route with all that is left of it, and waits until all
+// have ended. It says why one failed.
+func (x *export) send(ctx context.Context) (why string, err error) {
+	if left, err := x.look(ctx); err != nil || left == 0 {
+		return "", err
+	}
+	before, err := x.from.jobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	cmd := []any{"CLUSTER", "MIGRATESLOTS"}
+	self, _, err := x.from.view(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range x.routes {
+		left := self.Slots().Intersect(r.step.Slots)
+		if left.Empty() {
+			continue
+		}
+		cmd = append(cmd, "SLOTSRANGE")
+		for _, g := range left.Ranges() {
+			cmd = append(cmd, g.First, g.Last)
+		}
+		cmd = append(cmd, "NODE", r.to.id)
+	}
+	if _, err := x.from.ask(ctx, cmd...); err != nil {
+		var s ServerError
+		if errors.As(err, &s) {
+			return err.Error(), nil // all or nothing: nothing was begun
+		}
+		return "", err
+	}
+	return x.wait(ctx, func(j job) bool { _, old := before[j.name]; return !old })
+}
+
+// wait looks at the jobs that count until all have ended. When ctx ends, or a
+// target is full, they are cancelled first: the slots stay where they are.
+func (x *export) wait(ctx context.Context, counts func(job) bool) (why string, err error) {
+	for tick := 0; ; tick++ {
+		jobs, err := x.from.jobs(ctx)
+		if err != nil {
+			return "", err
+		}
+		for name, j := range jobs {
+			if !counts(j) {
+				delete(jobs, name)
+			} else if j.state == "failed" {
+				why = fmt.Sprintf("%s could not migrate slots atomically: %s", x.from.name, j.message)
+			}
+		}
+		if len(running(jobs)) == 0 {
+			return why, nil
+		}
+		err = pause(ctx, watches)
+		for _, r := range x.routes {
+			err = errors.Join(err, r.to.memory.err())
+		}
+		if err != nil {
+			return "", errors.Join(err, x.cancel(ctx))
+		}
+		if tick%5 == 4 {
+			if _, err := x.look(ctx); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// cancel ends all jobs of the source and waits until they have ended.
+func (x *export) cancel(ctx context.Context) error {
+	_, err := x.from.ask(ctx, "CLUSTER", "CANCELSLOTMIGRATIONS")
+	if err != nil && !refused(err, "No migrations ongoing") {
+		return err
+	}
+	for range 100 {
+		jobs, err := x.from.jobs(ctx)
+		if err != nil || len(running(jobs)) == 0 {
+			return err
+		}
+		time.Sleep(watches)
+	}
+	return fmt.Errorf("%s does not end its slot migrations", x.from.name)
+}
+
+// look asks the source which slots it still owns, and reports.
+func (x *export) look(ctx context.Context) (left int, err error) {
+	self, _, err := x.from.view(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range x.routes {
+		still := self.Slots().Intersect(r.step.Slots)
+		if n := still.Len(); n != r.left {
+			r.left = n
+			x.say(r.progress())
+		}
+		r.portions = r.remaining(still)
+		left += r.left
+	}
+	return left, nil
+}
+
+// remaining are the portions that are left when only these slots are.
+func (r *route) remaining(still slot.Set) [][]int {
+	var out [][]int
+	for _, portion := range r.portions {
+		if p := slices.DeleteFunc(slices.Clone(portion), func(s int) bool { return !still.Has(s) }); len(p) > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
