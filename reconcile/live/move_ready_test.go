@@ -1,0 +1,68 @@
+package live
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+const library = "#!lua name=mine\nredis.register_function('answer', function() return 42 end)"
+
+func TestANewMasterGetsTheFunctionsOfItsSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	w.must(w.nodes[0], "FUNCTION", "LOAD", library)
+	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(0, 3))); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.do(w.nodes[2], "FCALL", "answer", 1, "{"+tagOf(0)+"}k"); got != int64(42) {
+		t.Errorf("the function answers %v at its new place", got)
+	}
+}
+
+func TestANewMasterWithOtherFunctionsIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	w.must(w.nodes[0], "FUNCTION", "LOAD", library)
+	w.must(w.nodes[2], "FUNCTION", "LOAD", strings.Replace(library, "42", "43", 1))
+	err := w.mover().move(context.Background(), moves("n0", "n2", ranged(0, 3)))
+	if err == nil || !strings.Contains(err.Error(), "functions that differ") {
+		t.Fatalf("error %v does not speak of the functions", err)
+	}
+	if got := w.look().Node("n2").Slots; !got.Empty() {
+		t.Errorf("slots %s moved all the same", got)
+	}
+}
+
+func TestAKeyThatWouldOutlastTheNodeTimeoutStaysWhereItIs(t *testing.T) {
+	w := &pair{from: &end{name: "n0", pace: newPace(testBudget)}, to: &end{name: "n2"}, timeout: 1500e6}
+	huge := []batch{{slot: 7, keys: []string{"huge"}, bytes: []int64{1 << 30}}}
+	if err := w.heavy(huge); err == nil || !strings.Contains(err.Error(), `slot 7: key "huge" of 1024 MB`) {
+		t.Errorf("error %v does not name the key and its size", err)
+	}
+	big := []batch{{slot: 7, keys: []string{"big"}, bytes: []int64{20 << 20}}}
+	if err := w.heavy(big); err != nil || w.text.Load() == nil || !strings.Contains(*w.text.Load(), "20 MB") {
+		t.Errorf("a key above the budget: error %v, text %v", err, w.text.Load())
+	}
+}
+
+func TestABurstTakesWhatThereIsRoomForAndABigKeyAlone(t *testing.T) {
+	todo := []batch{
+		{slot: 1, keys: []string{"a", "b", "c"}, bytes: []int64{0, 0, 0}},
+		{slot: 2, keys: []string{"big", "d"}, bytes: []int64{1 << 20, 0}},
+	}
+	for i, want := range []string{"a b", "c", "big", "d"} {
+		var now []batch
+		now, todo = slice(todo, 2*weight(0))
+		var got []string
+		for _, b := range now {
+			got = append(got, b.keys...)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("burst %d is %v, not %s", i, got, want)
+		}
+	}
+	if len(todo) != 0 {
+		t.Errorf("%v is left", todo)
+	}
+}
