@@ -88,11 +88,19 @@ func (w *work) leaver(ctx context.Context, s plan.Step, others []*look) (leaver,
 
 // blank resets the nodes that answer; SOFT keeps the ID by which the others
 // know it. A master with keys is refused by the server, too. Nodes that could
-// not be reset stay in the cluster.
+// not be reset stay in the cluster. What was switched on them is put back
+// first: once they have left, no later run asks them.
 func (w *work) blank(ctx context.Context, leavers []leaver) ([]leaver, error) {
 	errs := make([]error, len(leavers))
 	each(leavers, func(i int, l leaver) {
-		if l.look == nil || l.look.alone() && l.look.self.Flags.Master {
+		if l.look == nil {
+			return
+		}
+		if err := w.giveBack(ctx, w.seen.Node(l.step.Node)); err != nil {
+			errs[i] = fmt.Errorf("put replica migration back at %s: %w", l.step.Node, err)
+			return
+		}
+		if l.look.alone() && l.look.self.Flags.Master {
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience.empty)

@@ -56,6 +56,19 @@ func TestForgottenNodesAreBlankAndUnknownToAll(t *testing.T) {
 	}
 }
 
+func TestANodeThatLeftHasBackWhatWasSwitchedOnIt(t *testing.T) {
+	servers := fleet(t, 3, 1)
+	c := open(t, inventoryOf(servers...), Access{})
+	create(t, c, 3, 1)
+	do(t, c, plan.Step{Kind: plan.Forget, Node: "r0"})
+	for _, s := range servers {
+		borrowed := asPairs(command(t, c, s.addr, "CONFIG", "GET", allowMigration))[allowMigration] == "no"
+		if left := s.name == "r0"; borrowed == left {
+			t.Errorf("%s: replica migration switched off: %v", s.name, borrowed)
+		}
+	}
+}
+
 func TestANodeThatLeavesTheFileIsKnownByNameUntilItHasLeft(t *testing.T) {
 	servers := fleet(t, 2, 1)
 	platform := inventoryOf(servers...)
