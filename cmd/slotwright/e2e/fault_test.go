@@ -1,0 +1,169 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/slotwright/slotwright/spec/slot"
+)
+
+// call sends one command to server i.
+func (b *bench) call(i int, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c := b.fleet.Client(b.fleet.Servers[i])
+	defer c.Close()
+	v, err := c.Do(ctx, args...).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// do sends one command to server i and demands that it is accepted.
+func (b *bench) do(i int, args ...any) any {
+	b.t.Helper()
+	v, err := b.call(i, args...)
+	if err != nil {
+		b.t.Fatalf("%v at %s: %v", args, b.fleet.Servers[i].Name, err)
+	}
+	return v
+}
+
+// set sets a directive at servers.
+func (b *bench) set(name, value string, servers ...int) {
+	b.t.Helper()
+	for _, i := range servers {
+		b.do(i, "CONFIG", "SET", name, value)
+	}
+}
+
+// id is the node ID of server i.
+func (b *bench) id(i int) string { b.t.Helper(); return b.do(i, "CLUSTER", "MYID").(string) }
+
+// info is a field of INFO at server i.
+func (b *bench) info(i int, section, field string) string {
+	b.t.Helper()
+	_, rest, _ := strings.Cut(b.do(i, "INFO", section).(string), "\n"+field+":")
+	value, _, _ := strings.Cut(rest, "\r")
+	return value
+}
+
+// owner is the server that owns slot s, as server i knows.
+func (b *bench) owner(i, s int) int {
+	b.t.Helper()
+	ranges, err := b.fleet.Client(b.fleet.Servers[i]).ClusterSlots(context.Background()).Result()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, r := range ranges {
+		if r.Start <= s && s <= r.End {
+			for k, server := range b.fleet.Servers {
+				if server.Addr == r.Nodes[0].Addr {
+					return k
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// replicaOf is the server that follows server i, as it knows itself.
+func (b *bench) replicaOf(i int) int {
+	b.t.Helper()
+	for replica, master := range b.followed(i) {
+		if master == b.fleet.Servers[i].Name {
+			return b.index(replica)
+		}
+	}
+	b.t.Fatalf("nobody follows %s", b.fleet.Servers[i].Name)
+	return 0
+}
+
+// failover has a replica take over by hand.
+func (b *bench) failover(replica int) {
+	b.t.Helper()
+	b.do(replica, "CLUSTER", "FAILOVER")
+	b.until("everybody knows the new master", func() bool {
+		for i := range b.fleet.Servers {
+			if !slices.Contains(b.masters(i), b.fleet.Servers[replica].Name) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// keysOf are n keys of slot s.
+func keysOf(s, n int) []string {
+	for i := 0; ; i++ {
+		if tag := fmt.Sprint("t", i); slot.Of(tag) == s {
+			var keys []string
+			for k := range n {
+				keys = append(keys, fmt.Sprintf("{%s}:%d", tag, k))
+			}
+			return keys
+		}
+	}
+}
+
+// halfway begins by hand to move slot s, with the keys given, from one server
+// to another, and moves the first n of them.
+func (b *bench) halfway(s, from, to int, keys []string, n int) {
+	b.t.Helper()
+	b.do(to, "CLUSTER", "SETSLOT", s, "IMPORTING", b.id(from))
+	b.do(from, "CLUSTER", "SETSLOT", s, "MIGRATING", b.id(to))
+	host, port, _ := strings.Cut(b.fleet.Servers[to].Addr, ":")
+	for _, k := range keys[:n] {
+		b.do(from, "MIGRATE", host, port, k, 0, 5000)
+	}
+}
+
+// put writes keys, each with itself as its value.
+func (b *bench) put(keys []string) {
+	b.t.Helper()
+	c := b.fleet.Cluster()
+	defer c.Close()
+	for _, k := range keys {
+		if err := c.Set(context.Background(), k, k, 0).Err(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// found demands keys that put has written.
+func (b *bench) found(keys []string) {
+	b.t.Helper()
+	c := b.fleet.Cluster()
+	defer c.Close()
+	for _, k := range keys {
+		if got, err := c.Get(context.Background(), k).Result(); got != k {
+			b.t.Errorf("%s is %q: %v", k, got, err)
+		}
+	}
+}
+
+// unmarked demands that no server shows a half-moved slot.
+func (b *bench) unmarked() {
+	b.t.Helper()
+	for i, s := range b.fleet.Servers {
+		if text := b.do(i, "CLUSTER", "NODES").(string); strings.Contains(text, "[") {
+			b.t.Errorf("%s still shows a half-moved slot: %s", s.Name, text)
+		}
+	}
+}
+
+// heldBy demands that an apply is held, with a code and words.
+func (b *bench) heldBy(file, code string, words ...string) {
+	b.t.Helper()
+	o := b.must(3, "apply", file, "--auto-approve", "--timeout", "4s")
+	mentions(b.t, o.stdout+o.stderr, append(words, code)...)
+}
