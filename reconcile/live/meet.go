@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -88,16 +89,38 @@ func (w *work) join(ctx context.Context, members, guests []*look) error {
 	if err := w.introduce(ctx, introductions(members, guests)); err != nil {
 		return err
 	}
-	all := w.nodesOf(append(members[:len(members):len(members)], guests...))
-	return w.agree(ctx, all, guests, func(l *look) []string {
-		var missing []string
-		for _, g := range guests {
-			if line := l.knows(g.self.ID); line == nil || line.Port != g.self.Port || line.Flags.Fail {
-				missing = append(missing, g.self.ID)
-			}
+	everybody := append(members[:len(members):len(members)], guests...)
+	return w.agree(ctx, w.nodesOf(everybody), everybody, func(l *look) []string {
+		missing := strangers(l, guests)
+		if slices.ContainsFunc(guests, func(g *look) bool { return g.self.ID == l.self.ID }) {
+			missing = append(missing, unheard(l, members)...)
 		}
 		return missing
 	})
+}
+
+// strangers are the guests that l does not know where they are.
+func strangers(l *look, guests []*look) []string {
+	var out []string
+	for _, g := range guests {
+		if line := l.knows(g.self.ID); line == nil || line.Port != g.self.Port || line.Flags.Fail {
+			out = append(out, g.self.ID)
+		}
+	}
+	return out
+}
+
+// unheard are the members whose role and slots a guest has not heard of. Until
+// it has, it contradicts them, and nothing can be planned.
+func unheard(guest *look, members []*look) []string {
+	var out []string
+	for _, m := range members {
+		line := guest.knows(m.self.ID)
+		if line == nil || line.Master != m.self.Master || len(line.Ranges) == 0 && len(m.self.Ranges) > 0 {
+			out = append(out, m.self.ID)
+		}
+	}
+	return out
 }
 
 // mostHosts is how many members introduce one guest. One would do; with a few
