@@ -32,11 +32,11 @@ func TestALoginThatIsRefusedIsSaidPlainlyAndWithoutTheSecret(t *testing.T) {
 		access Access
 		want   string // "" is an answer
 	}{
-		"no password":     {plain.addr, Access{}, "refuses the login (NOAUTH)"},
-		"a wrong one":     {plain.addr, Access{Login: Login{Password: "not-" + password}}, "refuses the login (WRONGPASS)"},
+		"no password":     {plain.addr, Access{}, "the login is refused (NOAUTH)"},
+		"a wrong one":     {plain.addr, Access{Login: Login{Password: "not-" + password}}, "the login is refused (WRONGPASS)"},
 		"the right one":   {plain.addr, Access{Login: Login{Password: password}}, ""},
 		"a user":          {acl.addr, Access{Login: Login{Username: "ops", Password: password}}, ""},
-		"an unknown user": {acl.addr, Access{Login: Login{Username: "dev", Password: password}}, "refuses the login (WRONGPASS)"},
+		"an unknown user": {acl.addr, Access{Login: Login{Username: "dev", Password: password}}, "the login is refused (WRONGPASS)"},
 	} {
 		view := askOne(t, test.addr, test.access)
 		if view.Trouble != test.want || (test.want == "") != (len(view.Lines) == 1) {
@@ -163,7 +163,7 @@ func TestBrokenAndHostileServersEndInAClearErrorInTime(t *testing.T) {
 		hangUp bool
 		want   string
 	}{
-		"silent":                    {"", false, "does not answer in time"},
+		"silent":                    {"", false, "timed out"},
 		"hangs up":                  {"", true, "EOF"},
 		"speaks HTTP":               {"HTTP/1.1 400 Bad Request\r\n\r\n", false, "not RESP"},
 		"claims a huge string":      {"$9223372036854775807\r\n", false, "not RESP"},

@@ -45,7 +45,7 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 		return view
 	}
 	if place.Addr == "" {
-		view.Trouble = "has no address yet"
+		view.Trouble = "it has no address yet"
 		return view
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience.answer)

@@ -25,6 +25,9 @@ type Access struct {
 
 const (
 	dialTimeout = 2 * time.Second
+	// shakeTimeout is less than an observation gives a node, so that it tells
+	// an unanswered handshake from silence.
+	shakeTimeout = 1500 * time.Millisecond
 	// commandTimeout bounds a command whose context has no deadline. It is
 	// longer than any timeout given to MIGRATE, which goes on in the server
 	// when its caller gives up.
@@ -70,19 +73,35 @@ func options(addr string, access Access) *redis.Options {
 func dialer(config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		plain := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
-		if config == nil {
-			conn, err := plain.DialContext(ctx, network, addr)
+		conn, err := plain.DialContext(ctx, network, addr)
+		if err != nil || config == nil {
 			return bounded(conn), err
 		}
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		host, _, err := net.SplitHostPort(addr)
+		secure, err := shake(ctx, conn, addr, config)
 		if err != nil {
+			_ = conn.Close() // the handshake's error says more
 			return nil, err
 		}
-		conn, err := (&tls.Dialer{NetDialer: plain, Config: trusting(config, host)}).DialContext(ctx, network, addr)
-		return bounded(conn), err
+		return bounded(secure), nil
 	}
+}
+
+// errHandshake says that a server took the connection and did not speak TLS.
+var errHandshake = errors.New("no TLS handshake")
+
+// shake begins TLS on a fresh connection.
+func shake(ctx context.Context, conn net.Conn, addr string, config *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, shakeTimeout)
+	defer cancel()
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.Client(conn, trusting(config, host))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	return secure, nil
 }
 
 // wire is a Conn over go-redis.
@@ -147,12 +166,17 @@ func (w *wire) explain(err error) error {
 		return nil
 	case errors.As(err, &refusal):
 		return ServerError(refusal.Error())
+	case errors.Is(err, errHandshake):
+		return fmt.Errorf("%s: %w", w.addr, err)
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return fmt.Errorf("%s did not answer in time: %w", w.addr, context.DeadlineExceeded)
 	}
 	hint := ""
-	if w.secure && hungUp(err) {
+	switch {
+	case hungUp(err) && w.secure:
 		hint = " (a server that misses a client certificate, or does not accept it, hangs up like this)"
+	case hungUp(err):
+		hint = " (a server that speaks TLS hangs up like this on plain text)"
 	}
 	return fmt.Errorf("%s: %w%s", w.addr, err, hint)
 }
@@ -181,23 +205,25 @@ func refusedLogin(err error) string {
 	return ""
 }
 
-// trouble says in a sentence for people why a server gave no answer.
+// trouble says for people, in a clause of its own, why a server gave no answer.
 func trouble(err error) string {
 	switch code := refusedLogin(err); {
 	case code == "NOPERM":
-		return fmt.Sprintf("refuses a command to this login (%s)", clip(err.Error()))
+		return fmt.Sprintf("a command is refused to this login (%s)", clip(err.Error()))
 	case code != "":
-		return fmt.Sprintf("refuses the login (%s)", code)
+		return fmt.Sprintf("the login is refused (%s)", code)
 	}
 	var unverified *tls.CertificateVerificationError
 	var remote *net.OpError
 	switch {
 	case errors.As(err, &unverified):
-		return "shows a certificate that is not trusted: " + clip(unverified.Err.Error())
+		return "its certificate is not trusted: " + clip(unverified.Err.Error())
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		return "refuses the TLS handshake: " + clip(remote.Err.Error())
+		return "the TLS handshake is refused: " + clip(remote.Err.Error())
+	case errors.Is(err, errHandshake):
+		return "the TLS handshake is not answered; does it speak TLS, as the topology says?"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "does not answer in time"
+		return "timed out"
 	}
 	return clip(err.Error())
 }

@@ -28,7 +28,7 @@ func (w *work) look(ctx context.Context, n *cluster.Node) (*look, error) {
 	view := w.ask(ctx, place, watched)
 	switch {
 	case view.Trouble != "":
-		return nil, fmt.Errorf("%s at %s %s", n.Name, n.Addr, view.Trouble)
+		return nil, fmt.Errorf("%s at %s does not answer: %s", n.Name, n.Addr, view.Trouble)
 	case view.Loading:
 		return nil, fmt.Errorf("%s at %s is loading its data", n.Name, n.Addr)
 	}
