@@ -21,7 +21,7 @@ type member struct {
 	flags    string
 	slots    int
 	epoch    string
-	line     string // but for times and the state of links
+	line     string // but for times, the state of links and of health
 }
 
 // members are the nodes that server i knows, by name.
@@ -57,7 +57,8 @@ func (b *bench) member(fields []string) member {
 		m.slots += width(r)
 	}
 	m.flags = strings.TrimPrefix(m.flags, "myself,")
-	m.line = fmt.Sprint(m.id, addr, m.flags, m.master, m.epoch, fields[8:])
+	role, _, _ := strings.Cut(m.flags, ",") // without fail, which comes and goes by itself
+	m.line = fmt.Sprint(m.id, addr, role, m.master, m.epoch, fields[8:])
 	return m
 }
 
