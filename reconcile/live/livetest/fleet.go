@@ -186,10 +186,11 @@ func (f *Fleet) Client(s *Server) *redis.Client {
 	return c
 }
 
-// Cluster is a client as an application has one, closed when the test ends.
+// Cluster is a client as an application has one, closed when the test ends. It
+// is told the members of now: a blank server would answer it with an empty map.
 func (f *Fleet) Cluster() *redis.ClusterClient {
 	c := redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: f.Addrs(), Username: f.opts.Username, Password: f.opts.Password, TLSConfig: f.clientTLS(),
+		Addrs: f.members(), Username: f.opts.Username, Password: f.opts.Password, TLSConfig: f.clientTLS(),
 		Protocol: 2, MaxRedirects: 16, ContextTimeoutEnabled: true,
 	})
 	f.t.Cleanup(func() { _ = c.Close() }) // as above

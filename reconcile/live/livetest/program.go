@@ -90,14 +90,30 @@ func (f *Fleet) everyMemberOK() error {
 }
 
 // member is the address of a running server that is a member.
-func (f *Fleet) member() string {
+func (f *Fleet) member() string { return f.members()[0] }
+
+// members are the addresses of the running servers that are members; of all
+// servers while there is no cluster.
+func (f *Fleet) members() []string {
+	var addrs []string
 	for _, s := range f.running() {
-		info, err := f.Client(s).ClusterInfo(context.Background()).Result()
-		if err == nil && !alone(info) {
-			return s.Addr
+		if info, err := f.info(s); err == nil && !alone(info) {
+			addrs = append(addrs, s.Addr)
 		}
 	}
-	return f.Servers[0].Addr
+	if len(addrs) == 0 {
+		return f.Addrs()
+	}
+	return addrs
+}
+
+// info is CLUSTER INFO of a server that may be paused.
+func (f *Fleet) info(s *Server) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c := f.Client(s)
+	defer c.Close()
+	return c.ClusterInfo(ctx).Result()
 }
 
 // alone says that the server of this CLUSTER INFO is no member of anything.
