@@ -29,7 +29,9 @@ func (b *bench) members(i int) map[string]member {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	text, err := b.fleet.Client(b.fleet.Servers[i]).ClusterNodes(ctx).Result()
+	c := b.fleet.Client(b.fleet.Servers[i])
+	defer c.Close()
+	text, err := c.ClusterNodes(ctx).Result()
 	if err != nil {
 		b.t.Fatalf("%s: %v", b.fleet.Servers[i].Name, err)
 	}
