@@ -3,9 +3,9 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,16 +67,6 @@ func resultHold(t testing.TB, events, code string) hold {
 	return hold{}
 }
 
-// set sets a directive on servers.
-func (b *bench) set(servers []int, directive, value string) {
-	b.t.Helper()
-	for _, i := range servers {
-		if err := b.fleet.Client(b.fleet.Servers[i]).ConfigSet(context.Background(), directive, value).Err(); err != nil {
-			b.t.Fatalf("%s: %v", b.fleet.Servers[i].Name, err)
-		}
-	}
-}
-
 // Shrinks that would lose or endanger data are refused with the reason and what
 // lifts it, and change nothing. With the permission, or the room, they run.
 func TestADangerousShrinkIsHeldUntilItIsPermitted(t *testing.T) {
@@ -90,11 +80,11 @@ func TestADangerousShrinkIsHeldUntilItIsPermitted(t *testing.T) {
 	receivers := first(7)
 
 	// Every server has room for clients and a few keys more, not for 3 MB.
-	b.set(receivers, "maxmemory", fmt.Sprint(b.mostUsed()+(1<<20)))
+	b.set("maxmemory", fmt.Sprint(b.mostUsed()+(1<<20)), receivers...)
 	b.refused(to(5, ""), "Stuck", "NoMemory", "maxmemory")
-	b.set(receivers, "maxmemory-policy", "allkeys-lru")
+	b.set("maxmemory-policy", "allkeys-lru", receivers...)
 	b.refused(to(5, ""), "Stuck", "WouldEvict", "allkeys-lru", "raise maxmemory")
-	b.set(receivers, "maxmemory", "0")
+	b.set("maxmemory", "0", receivers...)
 	b.apply(to(5, ""))
 	b.fleet.Read(t, keys, size)
 
@@ -116,20 +106,15 @@ func TestADangerousShrinkIsHeldUntilItIsPermitted(t *testing.T) {
 }
 
 // mostUsed is the memory of the server that uses most, in bytes.
-func (b *bench) mostUsed() int64 {
+func (b *bench) mostUsed() int {
 	b.t.Helper()
-	most := int64(0)
-	for _, s := range b.fleet.Servers {
-		info, err := b.fleet.Client(s).Info(context.Background(), "memory").Result()
+	most := 0
+	for i, s := range b.fleet.Servers {
+		used, err := strconv.Atoi(b.info(i, "memory", "used_memory"))
 		if err != nil {
-			b.t.Fatal(err)
+			b.t.Fatalf("%s: %v", s.Name, err)
 		}
-		for line := range strings.Lines(info) {
-			var used int64
-			if _, err := fmt.Sscanf(line, "used_memory:%d", &used); err == nil {
-				most = max(most, used)
-			}
-		}
+		most = max(most, used)
 	}
 	return most
 }

@@ -130,7 +130,7 @@ func TestWhateverAnswersInsteadOfAServerIsNamedAndChangesNothing(t *testing.T) {
 		{"a reply without an end", impostor(t, says("$536870912\r\nx")), "not RESP"},
 		{"an answer of another kind", impostor(t, says("+OK\r\n")), "parse"},
 		{"a server that hangs", impostor(t, hangs), "timed out"},
-		{"one that closes at once", impostor(t, func(net.Conn) {}), "closed"},
+		{"one that closes at once", impostor(t, func(net.Conn) {}), "hangs up"},
 		{"a web server", l.Addr().String(), "not RESP"},
 		{"a TLS server", impostor(t, func(c net.Conn) { _ = tls.Server(c, serving(certs)).Handshake() }), "TLS"},
 		{"nobody", unused(t), "refused"},
