@@ -35,7 +35,7 @@ func Once(ctx context.Context, c Cluster, want spec.Topology, o Options) Result 
 	l := newLine(c, want, o)
 	defer l.free()
 	if l.look(ctx) && l.may() && l.lock(ctx) && l.look(ctx) && l.may() {
-		l.take(ctx)
+		l.attempt(ctx, 1)
 		l.settle(ctx)
 	}
 	return l.result()
@@ -75,7 +75,7 @@ func (l *line) onward(ctx context.Context) bool {
 			// Another run may have acted between the look and the lock.
 			return l.lock(ctx)
 		}
-		return l.attempt(ctx)
+		return l.attempt(ctx, tries)
 	case l.waits():
 		return l.wait(ctx)
 	}
@@ -110,9 +110,10 @@ func (l *line) unready() bool {
 	})
 }
 
-// attempt takes the first stage. A failure is not the end: the next look tells
-// how far the stage came, and what is left of it is tried again.
-func (l *line) attempt(ctx context.Context) bool {
+// attempt takes the first stage and reports whether to look again. A failure is
+// not the end before the given number in a row: the next look tells how far the
+// stage came, and what is left of it is tried again.
+func (l *line) attempt(ctx context.Context, tries int) bool {
 	err := l.take(ctx)
 	switch {
 	case err == nil:
@@ -124,7 +125,7 @@ func (l *line) attempt(ctx context.Context) bool {
 		l.tired = true
 		return false
 	}
-	return !l.tooOften(err)
+	return !l.tooOften(err, tries)
 }
 
 // waits reports whether time can lift one of the holds.

@@ -72,6 +72,16 @@ func TestOnceTakesOneStage(t *testing.T) {
 	}
 }
 
+func TestOnceTellsWhyItsStageFailed(t *testing.T) {
+	broken := errors.New("meet a-2: connection reset")
+	c := three(t, "a-2", "b-2")
+	c.do = func(context.Context, []plan.Step, func(plan.Progress)) error { return broken }
+	r := Once(t.Context(), c, topology(4), anything())
+	if !errors.Is(r.Err, broken) || len(r.Failed) != 2 || len(r.Done) > 0 {
+		t.Errorf("error %v, failed %v, done %v", r.Err, r.Failed, r.Done)
+	}
+}
+
 func TestAnApprovalDoesNotCoverWhatChangedSince(t *testing.T) {
 	c := three(t, "a-2", "b-2")
 	o := Options{Approval: Exactly(plan.Make(topology(4), c.now))}

@@ -85,7 +85,7 @@ func (l *line) observe(ctx context.Context) (cluster.State, bool) {
 			l.err = err
 			return cluster.State{}, false
 		}
-		if l.tooOften(err) || !l.pause(ctx) {
+		if l.tooOften(err, tries) || !l.pause(ctx) {
 			return cluster.State{}, false
 		}
 	}

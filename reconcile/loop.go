@@ -127,7 +127,7 @@ func (l *Loop) follow(ctx context.Context, a *lane) {
 		pass, want := a.begin(ctx)
 		var r Result
 		c, r = l.pass(pass, c, want)
-		changed := context.Cause(pass) == errChanged
+		changed := errors.Is(context.Cause(pass), errChanged)
 		a.stop(nil)
 		if l.Result != nil && !changed {
 			l.Result(r)

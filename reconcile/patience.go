@@ -78,7 +78,7 @@ func (l *line) stopped(ctx context.Context) {
 const tries = 6
 
 // tooOften counts a failure and reports whether it ends the run.
-func (l *line) tooOften(err error) bool {
+func (l *line) tooOften(err error, tries int) bool {
 	if l.fails++; l.fails < tries {
 		return false
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -155,8 +156,8 @@ func (r *reading) keep(name string, from io.Reader) {
 
 // reason is the error without the path, which the Mistake names already.
 func reason(err error) string {
-	if pe, ok := err.(*fs.PathError); ok {
-		return pe.Op + ": " + pe.Err.Error()
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Op + ": " + at.Err.Error()
 	}
 	return err.Error()
 }

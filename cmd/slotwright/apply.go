@@ -75,7 +75,7 @@ func (a *applying) run(ctx context.Context, args []string) error {
 	show := a.showing()
 	show.plans(all)
 	if a.mustAsk(all) {
-		if yes, err := a.ask(ctx, all); err != nil || !yes {
+		if err := a.ask(ctx); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (a *applying) mustAsk(all []surveyed) bool {
 }
 
 // ask asks once for all clusters. It is an error not to be told yes.
-func (a *applying) ask(ctx context.Context, all []surveyed) (bool, error) {
+func (a *applying) ask(ctx context.Context) error {
 	fmt.Fprintf(a.err, "\nTake these steps? Only 'yes' is accepted: ")
 	answer := make(chan string, 1)
 	go func() {
@@ -132,13 +132,13 @@ func (a *applying) ask(ctx context.Context, all []surveyed) (bool, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		return false, fault{text: "stopped before anything was done", cause: context.Cause(ctx)}
+		return fault{text: "stopped before anything was done", cause: context.Cause(ctx)}
 	case line := <-answer:
 		if line == "yes\n" || line == "yes\r\n" {
-			return true, nil
+			return nil
 		}
 	}
-	return false, fault{text: "not approved: nothing done"}
+	return fault{text: "not approved: nothing done"}
 }
 
 // one applies one cluster, if it is approved.

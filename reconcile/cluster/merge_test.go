@@ -61,8 +61,6 @@ func listed(name string) Place {
 	return Place{Name: name, Host: host, Addr: host + ":6379", Listed: true, Exists: true}
 }
 
-func silent(name string) View { return View{Place: listed(name), Trouble: "no route to host"} }
-
 // three is a cluster at rest: masters a, b, c at n1, n2, n3, and d at n4 that
 // follows a.
 const three = `

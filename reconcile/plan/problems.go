@@ -33,9 +33,8 @@ func (d *draft) problems() []Hold {
 // trouble is what is wrong with node i by its own answer, or silence.
 func (d *draft) trouble(i int) (Hold, bool) {
 	n := d.node(i)
-	concerns := n.Listed && (n.Member || !d.aim.frozen && d.aim.seat[i] != nowhere || !d.now.Formed || d.aim.frozen) || n.Member
 	switch {
-	case !concerns:
+	case !d.concerns(i):
 		return Hold{}, false
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
@@ -59,6 +58,13 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
 	}
 	return Hold{}, false
+}
+
+// concerns reports whether trouble with node i matters: a member always does,
+// a listed node unless it is spare.
+func (d *draft) concerns(i int) bool {
+	n := d.node(i)
+	return n.Member || n.Listed && (d.aim.frozen || d.aim.seat[i] != nowhere || !d.now.Formed)
 }
 
 // belongings are what a new node should not have.

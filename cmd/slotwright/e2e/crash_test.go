@@ -132,4 +132,3 @@ func (b *bench) givenBack() {
 		}
 	}
 }
-

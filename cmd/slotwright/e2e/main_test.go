@@ -154,15 +154,6 @@ func (p plan) count(kind string) int {
 	return n
 }
 
-func (p plan) held(code string) bool {
-	for _, h := range p.Holds {
-		if h.Code == code {
-			return true
-		}
-	}
-	return false
-}
-
 // shape is a topology of the fleet's servers, as far as tests vary it.
 type shape struct {
 	masters, replicas int
