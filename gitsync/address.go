@@ -79,6 +79,16 @@ func (a address) check() error {
 	return nil
 }
 
+// Display is a repository's URL for people and logs, without any secret. It is
+// empty for a URL that can't be followed.
+func Display(raw string) string {
+	a, err := parseAddress(raw)
+	if err != nil {
+		return ""
+	}
+	return a.String()
+}
+
 func (a address) hostname() string {
 	return (&url.URL{Host: a.host}).Hostname()
 }

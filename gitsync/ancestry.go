@@ -29,6 +29,9 @@ func (c *clone) fastForward(ctx context.Context, l line, t target, have string) 
 		return nil // nothing known of this ref yet
 	}
 	old := plumbing.NewHash(hash)
+	if old == t.commit {
+		return nil
+	}
 	for _, depth := range []int{nearDepth, 0} {
 		found, whole, err := c.descends(ctx, l, wish{target: t, depth: depth, filter: packp.FilterTreeDepth(0)}, old)
 		if err != nil {

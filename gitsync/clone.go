@@ -1,6 +1,7 @@
 package gitsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,12 @@ type Options struct {
 	Timeout time.Duration
 	Caps    Caps
 	Trust   Trust
+	// Since is the revision an earlier process saw last, for FastForward; it
+	// stands in for have while that is "".
+	Since string
+	// Looked is told how every look ended, also one that found nothing new. It
+	// may be nil.
+	Looked func(error)
 	// TempDir is where packs are kept while they are read. Default: the
 	// system's.
 	TempDir string
@@ -96,12 +103,21 @@ func (c *clone) Next(ctx context.Context, have string) (Snapshot, error) {
 		}
 		s, err := c.look(ctx, have)
 		c.done(err)
+		c.told(ctx, err)
 		if err != nil {
 			return Snapshot{}, stopped(c.ended, err)
 		}
 		if s.Revision != have {
 			return s, nil
 		}
+	}
+}
+
+// told passes the end of a look on. One that was cut off says nothing about
+// the source.
+func (c *clone) told(ctx context.Context, err error) {
+	if c.Looked != nil && ctx.Err() == nil {
+		c.Looked(err)
 	}
 }
 
@@ -199,7 +215,7 @@ func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error)
 	defer p.Close()
 	snap, err := c.snapshot(p, t)
 	if err == nil && c.Trust.FastForward {
-		err = c.fastForward(ctx, l, t, have)
+		err = c.fastForward(ctx, l, t, cmp.Or(have, c.Since))
 	}
 	return snap, err
 }

@@ -17,6 +17,9 @@ type DirOptions struct {
 	// Poll does without events, for file systems that have none (NFS, FUSE,
 	// some containers): the directory is read every two seconds.
 	Poll bool
+	// Looked is told how every look ended, also one that found nothing new. It
+	// may be nil.
+	Looked func(error)
 }
 
 const (
@@ -105,6 +108,9 @@ func (d *dir) Next(ctx context.Context, have string) (Snapshot, error) {
 		}
 		now, err := d.look(ctx, have)
 		d.failed = err != nil
+		if d.Looked != nil && ctx.Err() == nil {
+			d.Looked(err)
+		}
 		if err != nil {
 			d.started = true
 			return Snapshot{}, stopped(d.ended, err)

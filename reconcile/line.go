@@ -60,7 +60,7 @@ func (l *line) look(ctx context.Context) bool {
 	if !l.observed || !alike(l.plan, next) {
 		l.advance()
 		l.tried = false
-		l.report(Event{What: Planned, Plan: next})
+		l.report(Event{What: Planned, Plan: next, Seen: seen})
 	}
 	l.seen, l.plan, l.observed, l.stale = seen, next, true, false
 	return l.mark()

@@ -25,6 +25,8 @@ type Loop struct {
 	Every time.Duration
 	// Patience and Quiet are as in Options.
 	Patience, Quiet time.Duration
+	// Detect makes the lanes look and plan, and never act.
+	Detect bool
 	// Event and Result are told what happens; lanes call them at the same time.
 	Event  func(Event)
 	Result func(Result)
@@ -159,8 +161,15 @@ func (l *Loop) pass(ctx context.Context, c Cluster, want spec.Topology) (Cluster
 		}
 	}
 	return c, Apply(ctx, c, want, Options{
-		Approval: Anything(), Patience: l.Patience, Quiet: l.Quiet, Report: l.Event,
+		Approval: l.approval(), Patience: l.Patience, Quiet: l.Quiet, Report: l.Event,
 	})
+}
+
+func (l *Loop) approval() Approval {
+	if l.Detect {
+		return Nothing()
+	}
+	return Anything()
 }
 
 // interval is the pause after a pass: longer with every error in a row, up to

@@ -76,6 +76,7 @@ type Event struct {
 	What     What
 	Cluster  string
 	Plan     plan.Plan     // of Planned and Waiting
+	Seen     cluster.State // of Planned: what it was planned from
 	Stage    []plan.Step   // of Began and Ended
 	Progress plan.Progress // of Advanced
 	Err      error         // of Ended

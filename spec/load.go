@@ -28,6 +28,14 @@ func Load(sources []Source) ([]Topology, error) {
 	return all, nil
 }
 
+// Clashes are the mistakes of topologies that are all right by themselves and
+// claim what another one claims; nil when none do. It is for topologies that
+// were not loaded together.
+func Clashes(all []Topology) Mistakes {
+	_, mistakes := alone(all)
+	return mistakes
+}
+
 // alone leaves out the topologies that claim what another one claims: a name, the
 // address of a node, or a port for local processes or their cluster bus. Which of the two is right can't be known.
 func alone(all []Topology) ([]Topology, Mistakes) {

@@ -1,0 +1,109 @@
+package follow
+
+import (
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/slotwright/slotwright/gitsync"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// Entry is what the source last said of one cluster without a mistake.
+type Entry struct {
+	Topology spec.Topology
+	// Revision is the newest one that says so, Signer who signed it.
+	Revision, Signer string
+	// Orphaned is when the source stopped to name the cluster; zero while it
+	// names it.
+	Orphaned time.Time
+}
+
+// book is all that a source has said, as far as it still counts.
+type book struct {
+	seen     string           // the last revision, good or not
+	good     string           // the last without a mistake
+	entries  map[string]Entry // by cluster
+	mistakes spec.Mistakes    // of the revision seen
+}
+
+func newBook() *book { return &book{entries: map[string]Entry{}} }
+
+// turn takes in a snapshot. A cluster with a mistake stays as it was last
+// wanted, and so does one that is not found while there are mistakes: a file
+// that can't be read doesn't say whose it is. In a snapshot without mistakes, a
+// cluster that is not named has become an orphan.
+func (b *book) turn(s gitsync.Snapshot, o Origin, now time.Time) {
+	found, mistakes := o.load(s)
+	next := maps.Clone(b.entries)
+	for _, t := range found {
+		next[t.Name] = Entry{Topology: t, Revision: s.Revision, Signer: s.Signer}
+	}
+	if len(mistakes) == 0 {
+		b.good = s.Revision
+		orphan(next, found, now)
+	} else if clashes := spec.Clashes(wanted(next)); len(clashes) > 0 {
+		// Old and new wishes don't go together, as when a node was to move
+		// from a cluster that now has a mistake. Nobody wants the mixture.
+		next, mistakes = b.entries, append(mistakes, clashes...)
+	}
+	b.seen, b.entries, b.mistakes = s.Revision, next, mistakes
+}
+
+// orphan marks the entries that were not found.
+func orphan(entries map[string]Entry, found []spec.Topology, now time.Time) {
+	named := map[string]bool{}
+	for _, t := range found {
+		named[t.Name] = true
+	}
+	for name, e := range entries {
+		if !named[name] && e.Orphaned.IsZero() {
+			e.Orphaned = now
+			entries[name] = e
+		}
+	}
+}
+
+// wanted are the topologies of all entries that are no orphans, by name.
+func wanted(entries map[string]Entry) []spec.Topology {
+	var all []spec.Topology
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if e := entries[name]; e.Orphaned.IsZero() {
+			all = append(all, e.Topology)
+		}
+	}
+	return all
+}
+
+// load reads the topologies of a snapshot, but for those that this source may
+// not have.
+func (o Origin) load(s gitsync.Snapshot) ([]spec.Topology, spec.Mistakes) {
+	var sources []spec.Source
+	var mistakes spec.Mistakes
+	_ = fs.WalkDir(s.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return nil
+		}
+		data, err := fs.ReadFile(s.Files, name)
+		if err != nil {
+			mistakes = append(mistakes, spec.Mistake{File: path.Join(o.Shown, name), Text: err.Error()})
+			return nil
+		}
+		sources = append(sources, spec.Source{Name: path.Join(o.Shown, name), Data: data})
+		return nil
+	})
+	all, err := spec.Load(sources)
+	if wrong, ok := err.(spec.Mistakes); ok {
+		mistakes = append(mistakes, wrong...)
+	}
+	var fit []spec.Topology
+	for _, t := range all {
+		wrong := o.refuse(t)
+		if mistakes = append(mistakes, wrong...); len(wrong) == 0 {
+			fit = append(fit, t)
+		}
+	}
+	return fit, mistakes
+}

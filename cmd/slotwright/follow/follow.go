@@ -1,0 +1,182 @@
+// Package follow keeps clusters the way a source says, for as long as it runs:
+// it takes each snapshot of the source, keeps what was last good, remembers it
+// across restarts, and lets reconcile do the rest. It serves nothing and prints
+// nothing but log lines; what it knows is on a Board.
+package follow
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slotwright/slotwright/gitsync"
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// Follower follows one source.
+type Follower struct {
+	Source gitsync.Source
+	Origin Origin
+	// Loop reconciles what the source wants. Its Event and Result are told
+	// after the board.
+	Loop   reconcile.Loop
+	Memory *Memory
+	Board  *Board
+	Log    *slog.Logger
+
+	book *book
+	said string // the last error of the source that was logged
+}
+
+// Run follows the source until ctx ends and every cluster is at a safe boundary.
+// Nothing is done before the first look at the source has ended. When it
+// fails, what an earlier process remembered counts.
+func (f *Follower) Run(ctx context.Context) {
+	f.recall()
+	f.onBoard()
+	wants := make(chan []spec.Topology)
+	var following sync.WaitGroup
+	following.Go(func() { f.follow(ctx, wants) })
+	f.Loop.Run(ctx, wants)
+	following.Wait()
+}
+
+// follow hands on what the source wants, whenever it says something new.
+func (f *Follower) follow(ctx context.Context, wants chan<- []spec.Topology) {
+	for have, first := "", true; ; first = false {
+		s, err := f.Source.Next(ctx, have)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, gitsync.ErrClosed):
+			return
+		case err == nil:
+			have = s.Revision
+			f.take(s)
+		default:
+			f.unread(err)
+			if !first {
+				continue
+			}
+		}
+		select {
+		case wants <- f.wants():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Once looks at the source once and reconciles each cluster once, some at a time. The
+// results are of the clusters the source wants; the error says what was wrong
+// with the source itself.
+func (f *Follower) Once(ctx context.Context) ([]reconcile.Result, error) {
+	f.recall()
+	f.onBoard()
+	s, err := f.Source.Next(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	f.take(s)
+	results := f.pass(ctx, f.wants())
+	if len(f.book.mistakes) > 0 {
+		return results, f.book.mistakes
+	}
+	return results, nil
+}
+
+// pass reconciles every topology once.
+func (f *Follower) pass(ctx context.Context, wants []spec.Topology) []reconcile.Result {
+	const atOnce = 8
+	results := make([]reconcile.Result, len(wants))
+	turns := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for i, want := range wants {
+		running.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			results[i] = f.one(ctx, want)
+			f.Loop.Result(results[i])
+		})
+	}
+	running.Wait()
+	return results
+}
+
+func (f *Follower) one(ctx context.Context, want spec.Topology) reconcile.Result {
+	c, err := f.Loop.Connect(want)
+	if err != nil {
+		return reconcile.Result{Cluster: want.Name, Plan: plan.Plan{Cluster: want.Name}, Err: err}
+	}
+	defer reconcile.Close(c)
+	approval := reconcile.Anything()
+	if f.Loop.Detect {
+		approval = reconcile.Nothing()
+	}
+	return reconcile.Apply(ctx, c, want, reconcile.Options{
+		Approval: approval, Patience: f.Loop.Patience, Quiet: f.Loop.Quiet, Report: f.Loop.Event,
+	})
+}
+
+// onBoard has the board hear what the lanes tell, before anybody else does.
+func (f *Follower) onBoard() {
+	event, result := f.Loop.Event, f.Loop.Result
+	f.Loop.Event = func(e reconcile.Event) { f.Board.event(e); event(e) }
+	f.Loop.Result = func(r reconcile.Result) { f.Board.result(r, time.Now()); result(r) }
+}
+
+// recall reads what an earlier process knew.
+func (f *Follower) recall() {
+	var err error
+	if f.book, err = f.Memory.read(f.Origin); err != nil {
+		f.Log.Warn("what was remembered is not used", "error", err)
+	}
+	f.Board.turn(f.book)
+}
+
+// take takes in a snapshot, tells what is new in it, and remembers it.
+func (f *Follower) take(s gitsync.Snapshot) {
+	before := f.book.entries
+	f.said = ""
+	f.book.turn(s, f.Origin, time.Now())
+	log := f.Log.With("revision", s.Revision)
+	if s.Signer != "" {
+		log = log.With("signer", s.Signer)
+	}
+	log.Info("read", "source", f.Origin.Name, "clusters", len(f.wants()), "mistakes", len(f.book.mistakes))
+	for _, m := range f.book.mistakes {
+		log.Error("mistake: the last good topology is kept", "cluster", m.Cluster, "mistake", m.String())
+	}
+	for name, e := range f.book.entries {
+		if was, known := before[name]; !e.Orphaned.IsZero() && (!known || was.Orphaned.IsZero()) {
+			log.Warn("orphaned: no topology names this cluster any more; it is left alone", "cluster", name)
+		}
+	}
+	f.Board.turn(f.book)
+	if err := f.Memory.write(f.book); err != nil {
+		log.Error("not remembered: a restart would not know this revision", "error", err)
+	}
+}
+
+// unread tells that the source could not be read, once for each reason.
+func (f *Follower) unread(err error) {
+	if text := err.Error(); text != f.said {
+		f.said = text
+		log := f.Log.With("source", f.Origin.Name)
+		if errors.Is(err, gitsync.ErrRewritten) {
+			log = log.With("lift", "push a commit that descends from the old one, or stop the daemon, remove "+f.Memory.Path()+" and start it again")
+		}
+		log.Error("the source can't be read; what was last good is kept", "error", text)
+	}
+}
+
+// wants are the topologies to reconcile.
+func (f *Follower) wants() []spec.Topology {
+	all := wanted(f.book.entries)
+	for i, t := range all {
+		all[i] = f.Origin.place(t)
+	}
+	return all
+}

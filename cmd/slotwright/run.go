@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slotwright/slotwright/cmd/slotwright/follow"
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/live"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// following is one run of the daemon.
+type following struct {
+	*tool
+	origin  origin
+	once    bool
+	mode    string
+	resync  time.Duration
+	timeout time.Duration
+	quiet   time.Duration
+	format  string
+	forget  []string
+}
+
+func (t *tool) run() *cobra.Command {
+	f := &following{tool: t}
+	c := &cobra.Command{
+		Use:   "run --source URL_OR_DIR",
+		Short: "Follow git or a directory, and keep every cluster the way it says",
+		Long: `run is the daemon. It follows a branch, a tag or a commit of a git repository, or a
+directory, and keeps every cluster the way its topology says, each by itself: one
+that is slow or broken stops no other. What drifts is brought back; with --mode
+detect it is only reported.
+
+A topology with a mistake changes nothing: it is reported with file and line, and
+the cluster stays as the last good revision wants it. A source that can't be read
+changes nothing. A cluster that the source does not name any more is reported as
+orphaned and left alone. A new revision during a change takes over at the next
+safe boundary. It may be killed at any point and started again.
+
+From a git repository, topologies may name files only below --files, and start
+processes on this machine only with --allow-local. Environment variables they may
+name freely: give the daemon those that are meant for them.
+
+Of several daemons for one source on one machine, one acts and the others stand by.
+
+With --once it looks at the source once, reconciles every cluster once, and exits:
+0 all is as wanted, 1 error or a mistake in the source, 3 something is held.
+Otherwise it exits 0 when it is told to stop (SIGTERM, SIGINT), at a safe boundary.
+SIGHUP makes it look at the source at once.`,
+		Example: `  slotwright run --source https://git.example.com/team/redis.git --branch main --path prod
+  slotwright run --source ./topologies --mode detect
+  slotwright run --source ssh://git@git.example.com/redis.git --ssh-key-file key --once`,
+		Args: wordsAre(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+	}
+	flags := c.Flags()
+	f.origin.flags(flags)
+	flags.BoolVar(&f.once, "once", false, "one look at the source and one pass over every cluster, then exit")
+	flags.StringVar(&f.mode, "mode", "enforce", "enforce: bring clusters to what is wanted; detect: only report")
+	flags.DurationVar(&f.resync, "resync", time.Minute, "time between the passes over a cluster; after errors it is longer")
+	flags.DurationVar(&f.timeout, "timeout", reconcile.DefaultPatience, "end a pass after this long without progress")
+	flags.DurationVar(&f.quiet, "failback-after", time.Minute, "bring masters back only when nothing has changed for this long")
+	flags.StringVar(&f.format, "log-format", "text", "how to log: text or json")
+	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
+	return c
+}
+
+func (f *following) run(ctx context.Context) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.format == "json" {
+		f.log = slog.New(slog.NewJSONHandler(f.err, nil))
+	}
+	state, err := live.StateDir()
+	if err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	memory, err := follow.Remember(state, f.origin.place().Name, f.origin.identity()...)
+	if err != nil {
+		return err
+	}
+	board := follow.NewBoard()
+	if f.once {
+		return f.oneTime(ctx, memory, board)
+	}
+	return f.forEver(ctx, memory, board)
+}
+
+func (f *following) check() error {
+	switch {
+	case f.mode != "enforce" && f.mode != "detect":
+		return usage{fmt.Errorf("--mode %q is none of enforce, detect", f.mode)}
+	case f.format != "text" && f.format != "json":
+		return usage{fmt.Errorf("--log-format %q is none of text, json", f.format)}
+	case f.timeout <= 0 || f.resync <= 0:
+		return usage{errors.New("--timeout and --resync must be more than nothing")}
+	case f.quiet < 0 || f.quiet >= f.timeout:
+		return usage{fmt.Errorf("--failback-after %s must be less than --timeout %s", f.quiet, f.timeout)}
+	}
+	return f.origin.check()
+}
+
+// oneTime is --once.
+func (f *following) oneTime(ctx context.Context, memory *follow.Memory, board *follow.Board) error {
+	free, holder, err := memory.Lock()
+	switch {
+	case err != nil:
+		return err
+	case free == nil:
+		fmt.Fprintf(f.err, "slotwright: held: a daemon follows this source already: %s\n", holder)
+		return exitHeld
+	}
+	defer free()
+	follower, err := f.follower(memory, board)
+	if err != nil {
+		return err
+	}
+	defer follower.Source.Close()
+	results, err := follower.Once(ctx)
+	code := exitOK
+	for i, r := range results {
+		if i > 0 {
+			fmt.Fprintln(f.out)
+		}
+		resultText(f.out, f.paint(), r, r.Plan.Holds)
+		code = worse(code, codeAfter(r))
+	}
+	var mistakes spec.Mistakes
+	switch {
+	case errors.As(err, &mistakes): // the log has them
+		return exitError
+	case err != nil:
+		return err
+	}
+	return code.err()
+}
+
+// forEver is the daemon.
+func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *follow.Board) error {
+	free, err := memory.Await(ctx, func(holder string) {
+		board.Standby(holder)
+		f.log.Info("standing by: another daemon follows this source", "holder", holder)
+	})
+	if err != nil {
+		return stoppedOr(ctx, err)
+	}
+	defer free()
+	board.Standby("")
+	follower, err := f.follower(memory, board)
+	if err != nil {
+		return err
+	}
+	defer follower.Source.Close()
+	defer wakeOn(follower.Source.Wake, syscall.SIGHUP)()
+	f.log.Info("following", "source", follower.Origin.Name, "mode", f.mode, "version", built().Version)
+	follower.Run(ctx)
+	f.log.Info("stopped")
+	return nil
+}
+
+// stoppedOr is nil when a daemon was told to stop.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// wakeOn calls wake at each signal until stop is called.
+func wakeOn(wake func(), s os.Signal) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, s)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+				wake()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(signals); close(done) }
+}
+
+func (f *following) follower(memory *follow.Memory, board *follow.Board) (*follow.Follower, error) {
+	if err := memory.Forget(f.forget); err != nil {
+		f.log.Warn("orphans are not forgotten", "error", err)
+	}
+	source, err := f.origin.open(memory, board.Looked)
+	if err != nil {
+		return nil, err
+	}
+	told := &runLog{log: f.log, board: board}
+	return &follow.Follower{
+		Source: source, Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
+		Loop: reconcile.Loop{
+			Connect: f.connect, Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect",
+			Event: told.event, Result: told.result,
+		},
+	}, nil
+}

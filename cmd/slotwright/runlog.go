@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slotwright/slotwright/cmd/slotwright/follow"
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// runLog logs what the lanes of a daemon tell: every step when it begins and
+// ends, now and then how far it is, and how a cluster stands when that
+// changes.
+type runLog struct {
+	log   *slog.Logger
+	board *follow.Board
+
+	mu    sync.Mutex
+	lanes map[string]*laneLog
+}
+
+// laneLog is what was said of one cluster.
+type laneLog struct {
+	spoke map[string]time.Time // of a running step, when
+	plan  string               // the last plan logged
+	waits string               // the last holds waited for
+	stand string               // how the cluster stood last
+}
+
+func (r *runLog) lane(cluster string) *laneLog {
+	if r.lanes == nil {
+		r.lanes = map[string]*laneLog{}
+	}
+	if r.lanes[cluster] == nil {
+		r.lanes[cluster] = &laneLog{}
+	}
+	return r.lanes[cluster]
+}
+
+// about is the logger of a cluster.
+func (r *runLog) about(cluster string) *slog.Logger {
+	return r.log.With("cluster", cluster, "revision", r.board.Revision(cluster))
+}
+
+func (r *runLog) event(e reconcile.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lane, log := r.lane(e.Cluster), r.about(e.Cluster)
+	switch e.What {
+	case reconcile.Planned:
+		lane.planned(log, e.Plan)
+	case reconcile.Began:
+		lane.spoke, lane.waits = map[string]time.Time{}, ""
+		for _, s := range e.Stage {
+			lane.spoke[deed(s)] = time.Now()
+			log.Info("step begins", "step", deed(s), "why", because(s))
+		}
+	case reconcile.Advanced:
+		lane.advanced(log, e.Progress)
+	case reconcile.Ended:
+		if e.Err != nil {
+			log.Warn("stage came short", "step", tally(e.Stage), "error", e.Err)
+		}
+	case reconcile.Waiting:
+		if text := waitingFor(e.Plan); text != lane.waits {
+			lane.waits = text
+			log.Info("waiting", "for", text)
+		}
+	}
+}
+
+// planned logs a plan with steps, unless it is the rest of the one before.
+func (l *laneLog) planned(log *slog.Logger, p plan.Plan) {
+	if len(p.Steps) == 0 {
+		l.plan = ""
+		return
+	}
+	if print := p.Fingerprint(); print != l.plan {
+		l.plan = print
+		log.Info("planned", "fingerprint", print, "steps", len(p.Steps), "plan", tally(p.Steps), "holds", len(p.Holds))
+	}
+}
+
+func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
+	const every = 10 * time.Second
+	name := deed(p.Step)
+	switch {
+	case p.Total > 0 && p.Done >= p.Total:
+		log.Info("step done", "step", name)
+	case time.Since(l.spoke[name]) >= every:
+		log.Info("step goes on", "step", name, "progress", far(p))
+	default:
+		return
+	}
+	l.spoke[name] = time.Now()
+}
+
+// result logs how a cluster stands after a pass, when that is news.
+func (r *runLog) result(got reconcile.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lane, log := r.lane(got.Cluster), r.about(got.Cluster)
+	stand := string(got.Sync()) + textOf(got.Err)
+	for _, h := range got.Plan.Holds {
+		stand += string(h.Code) + h.Node
+	}
+	if stand == lane.stand && len(got.Done) == 0 {
+		return
+	}
+	lane.stand = stand
+	state := slog.String("state", string(got.Sync()))
+	switch {
+	case errors.Is(got.Err, context.Canceled):
+		log.Info("stopped at a safe boundary", state, "done", len(got.Done), "left", len(got.Plan.Steps))
+	case got.Err != nil:
+		log.Error("pass ended early", state, "done", len(got.Done), "error", got.Err)
+	default:
+		log.Info("pass ended", state, "done", len(got.Done), "left", len(got.Plan.Steps))
+	}
+	for _, h := range got.Plan.Holds {
+		log.Warn("held", "code", h.Code, "why", h.Why, "node", h.Node, "text", h.Text, "lift", h.Lift)
+	}
+}
