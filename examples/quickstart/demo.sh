@@ -2,12 +2,29 @@
 # Creates the cluster of topology.yaml with real servers on this machine, writes
 # keys, grows it to four masters and shrinks it back, while every key is looked for.
 # Servers and data are gone afterwards. It needs slotwright (make build),
-# redis-server and redis-cli. PORT is the first of eight ports, default 7100.
+# redis-server and redis-cli. PORT is the first of eight ports; default: the first
+free ones from 7100 on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 slotwright=${SLOTWRIGHT:-$PWD/bin/slotwright}
-port=${PORT:-7100}
+
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+free_ports() { # the first of eight ports that nobody listens on, nor on their buses
+	local base p
+	for base in $(seq 7100 10 8090); do
+		for p in $(seq "$base" $((base + 7))); do
+			if taken "$p" || taken $((p + 10000)); then continue 2; fi
+		done
+		echo "$base"
+		return
+	done
+	echo "demo: no eight free ports from 7100 to 8097; set PORT" >&2
+	return 1
+}
+
+port=${PORT:-$(free_ports)}
 keys=10000
 work=$(mktemp -d)
 export SLOTWRIGHT_STATE_DIR=$work/state
