@@ -97,10 +97,22 @@ func (l *line) observe(ctx context.Context) (cluster.State, bool) {
 func (l *line) next(seen cluster.State) plan.Plan {
 	if l.begun != nil {
 		if rest := plan.Rest(l.want, seen); rest.Continues(*l.begun) {
-			return rest
+			return l.ownEnd(rest, seen)
 		}
 	}
-	return plan.Make(l.want, seen)
+	return l.ownEnd(plan.Make(l.want, seen), seen)
+}
+
+// ownEnd leaves out what settle does anyway at the end of a run that acted: what
+// it switched itself it puts back itself, and nobody needs to read of it.
+func (l *line) ownEnd(p plan.Plan, seen cluster.State) plan.Plan {
+	if len(l.deeds) > 0 {
+		p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool {
+			n := seen.Node(s.Node)
+			return s.PutsBack() && n != nil && n.Borrowed
+		})
+	}
+	return p
 }
 
 // refuse says why the plan at hand may not run, or nil.

@@ -81,6 +81,12 @@ func (d *draft) putBack() []Step {
 	return out
 }
 
+// PutsBack reports whether s only returns what a run switched on a server for
+// its own work. A run that ends by itself returns it without a step.
+func (s Step) PutsBack() bool {
+	return s.Kind == Configure && len(s.Config) == 1 && s.Config[replicaMigration] == "yes"
+}
+
 const replicaMigration = "cluster-allow-replica-migration"
 
 func (s *Step) configured(now *cluster.State) {

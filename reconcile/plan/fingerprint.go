@@ -51,7 +51,7 @@ func (s Step) key() string {
 
 func (s Step) within(approved map[string]slot.Set) bool {
 	switch {
-	case s.Kind == Configure && len(s.Config) == 1 && s.Config[replicaMigration] == "yes":
+	case s.PutsBack():
 		return true
 	case s.Kind == Close && s.From == s.To:
 		return true
