@@ -53,7 +53,7 @@ func (b *bench) shunned(file, word string, nodes ...string) {
 			b.t.Errorf("nothing waits for %s: %+v, steps %+v", node, p.Holds, p.Steps)
 		}
 		mentions(b.t, h.Text, node, word)
-		mentions(b.t, o.stdout, h.Text)
+		mentions(b.t, o.stdout, node+" does not answer", word)
 	}
 	if strings.Contains(o.String(), "\x1b") {
 		b.t.Errorf("what it answers gets to the terminal: %q", o)
