@@ -81,6 +81,17 @@ func (o *origin) check() error {
 	return nil
 }
 
+// ref is the full name of the branch or tag that is followed, if one is named.
+func (o *origin) ref() string {
+	switch r := o.git.Ref; {
+	case r.Branch != "":
+		return "refs/heads/" + r.Branch
+	case r.Tag != "":
+		return "refs/tags/" + r.Tag
+	}
+	return ""
+}
+
 // identity is what makes two daemons follow the same.
 func (o *origin) identity() []string {
 	if !o.isGit() {

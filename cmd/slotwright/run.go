@@ -29,6 +29,9 @@ type following struct {
 	quiet   time.Duration
 	format  string
 	forget  []string
+
+	listen     string // address
+	hookSecret string // file
 }
 
 func (t *tool) run() *cobra.Command {
@@ -51,6 +54,11 @@ From a git repository, topologies may name files only below --files, and start
 processes on this machine only with --allow-local. Environment variables they may
 name freely: give the daemon those that are meant for them.
 
+With --listen it serves health, metrics, its status as JSON, and webhooks of git
+servers at /hooks/github, /hooks/gitlab, /hooks/gitea and /hooks/generic. All a
+webhook does is to have the source looked at. Nobody is asked for a password:
+listen where only those can connect who may read the addresses of your servers.
+
 Of several daemons for one source on one machine, one acts and the others stand by.
 
 With --once it looks at the source once, reconciles every cluster once, and exits:
@@ -71,6 +79,8 @@ SIGHUP makes it look at the source at once.`,
 	flags.DurationVar(&f.timeout, "timeout", reconcile.DefaultPatience, "end a pass after this long without progress")
 	flags.DurationVar(&f.quiet, "failback-after", time.Minute, "bring masters back only when nothing has changed for this long")
 	flags.StringVar(&f.format, "log-format", "text", "how to log: text or json")
+	flags.StringVar(&f.listen, "listen", "", "serve /healthz, /readyz, /metrics, /api/v1/status and /hooks/ at this `ADDRESS`")
+	flags.StringVar(&f.hookSecret, "hook-secret-file", "", "`FILE` with the secret of webhooks; without it there are none")
 	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
 	return c
 }
@@ -122,7 +132,7 @@ func (f *following) oneTime(ctx context.Context, memory *follow.Memory, board *f
 		return exitHeld
 	}
 	defer free()
-	follower, err := f.follower(memory, board)
+	follower, err := f.follower(memory, f.front(board))
 	if err != nil {
 		return err
 	}
@@ -148,6 +158,12 @@ func (f *following) oneTime(ctx context.Context, memory *follow.Memory, board *f
 
 // forEver is the daemon.
 func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *follow.Board) error {
+	face := f.front(board)
+	stop, err := face.open()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	free, err := memory.Await(ctx, func(holder string) {
 		board.Standby(holder)
 		f.log.Info("standing by: another daemon follows this source", "holder", holder)
@@ -157,12 +173,13 @@ func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *f
 	}
 	defer free()
 	board.Standby("")
-	follower, err := f.follower(memory, board)
+	follower, err := f.follower(memory, face)
 	if err != nil {
 		return err
 	}
 	defer follower.Source.Close()
-	defer wakeOn(follower.Source.Wake, syscall.SIGHUP)()
+	face.wake.Store(new(follower.Source.Wake))
+	defer wakeOn(face.look, syscall.SIGHUP)()
 	f.log.Info("following", "source", follower.Origin.Name, "mode", f.mode, "version", built().Version)
 	follower.Run(ctx)
 	f.log.Info("stopped")
@@ -195,11 +212,12 @@ func wakeOn(wake func(), s os.Signal) (stop func()) {
 	return func() { signal.Stop(signals); close(done) }
 }
 
-func (f *following) follower(memory *follow.Memory, board *follow.Board) (*follow.Follower, error) {
+func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follower, error) {
 	if err := memory.Forget(f.forget); err != nil {
 		f.log.Warn("orphans are not forgotten", "error", err)
 	}
-	source, err := f.origin.open(memory, board.Looked)
+	board := face.board
+	source, err := f.origin.open(memory, func(err error) { board.Looked(err); face.metrics.Looked(err) })
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +226,8 @@ func (f *following) follower(memory *follow.Memory, board *follow.Board) (*follo
 		Source: source, Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
 		Loop: reconcile.Loop{
 			Connect: f.connect, Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect",
-			Event: told.event, Result: told.result,
+			Event:  func(e reconcile.Event) { face.metrics.Event(e); told.event(e) },
+			Result: func(r reconcile.Result) { face.metrics.Result(r); told.result(r) },
 		},
 	}, nil
 }

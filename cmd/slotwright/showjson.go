@@ -70,7 +70,7 @@ func (s *eventShow) event(e reconcile.Event) {
 			return
 		}
 		out.Event = "progress"
-		out.Progress = &progressJSON{jsonOfStep(p.Step), p.Done, p.Total, p.Keys, p.Bytes, p.Latency, p.Text}
+		out.Progress = new(jsonOfProgress(p))
 	case reconcile.Waiting:
 		out.Holds = jsonOfHolds(e.Plan.Holds)
 	}
