@@ -36,6 +36,10 @@ type Options struct {
 	// only user who gets in.
 	Username, Password string
 	TLS                *Certificates // nil: plain text
+	// Engines are the engines of the servers, in their order, each a directory
+	// with bin/; where none is given it is SLOTWRIGHT_ENGINE, else the first on
+	// PATH.
+	Engines []string
 }
 
 // Fleet is some servers in cluster mode. They know nothing of each other until
@@ -51,7 +55,9 @@ type Server struct {
 	Name string // n0, n1, ...
 	Addr string // host:port
 	Dir  string // its configuration, log and data
-	cmd  *exec.Cmd
+	// Engine may be changed while the server is down; see Options.Engines.
+	Engine string
+	cmd    *exec.Cmd
 }
 
 // startWait is how long a server may take to answer PING.
@@ -76,6 +82,9 @@ func Start(t testing.TB, opts Options) *Fleet {
 			Name: fmt.Sprintf("n%d", i),
 			Addr: net.JoinHostPort(opts.Host, fmt.Sprint(port)),
 			Dir:  filepath.Join(dir, fmt.Sprint(i)),
+		}
+		if i < len(opts.Engines) {
+			s.Engine = opts.Engines[i]
 		}
 		f.Servers = append(f.Servers, s)
 		f.launch(s)
@@ -138,7 +147,7 @@ func (f *Fleet) launch(s *Server) {
 		f.t.Fatal(err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command(Program("server"), conf)
+	s.cmd = exec.Command(programOf(cmp.Or(s.Engine, os.Getenv("SLOTWRIGHT_ENGINE")), "server"), conf)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.Dir, log, log
 	s.cmd.SysProcAttr = dieWithParent
 	if err := s.cmd.Start(); err != nil {

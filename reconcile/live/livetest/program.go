@@ -13,10 +13,12 @@ import (
 
 // Program is the path of redis-server or valkey-server ("server"), redis-cli
 // or valkey-cli ("cli"): the engine's, or the first on PATH.
-func Program(kind string) string {
+func Program(kind string) string { return programOf(os.Getenv("SLOTWRIGHT_ENGINE"), kind) }
+
+func programOf(engine, kind string) string {
 	for _, brand := range []string{"redis-", "valkey-"} {
 		name := brand + kind
-		if engine := os.Getenv("SLOTWRIGHT_ENGINE"); engine != "" {
+		if engine != "" {
 			name = filepath.Join(engine, "bin", name)
 		}
 		if path, err := exec.LookPath(name); err == nil {
