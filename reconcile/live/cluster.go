@@ -29,6 +29,9 @@ type Cluster struct {
 	login    Login
 	state    string // "" when there is no place to remember anything
 
+	// emptied is when slots last left a node, by name; see linger.
+	emptied map[string]time.Time
+
 	mu    sync.Mutex
 	conns map[string]Conn
 	held  *held // the lock this run has, nil without one
@@ -39,7 +42,7 @@ type Cluster struct {
 func New(want spec.Topology, platform Platform, opts Options) *Cluster {
 	c := &Cluster{
 		want: want, platform: platform, dial: opts.Dial, login: opts.Access.Login,
-		state: opts.State, conns: map[string]Conn{},
+		state: opts.State, conns: map[string]Conn{}, emptied: map[string]time.Time{},
 	}
 	if c.dial == nil {
 		c.dial = Connect(opts.Access)

@@ -112,6 +112,7 @@ func (w *work) move(ctx context.Context, steps []plan.Step) error {
 	if err := w.borrow(ctx); err != nil {
 		return err
 	}
+	defer w.noteEmptied(steps)
 	return w.mover().move(ctx, steps)
 }
 

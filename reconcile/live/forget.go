@@ -27,6 +27,9 @@ type leaver struct {
 // themselves), and the FORGETs follow at once because members that miss an
 // answer to their packets meet it again after a node timeout.
 func (w *work) forget(ctx context.Context, steps []plan.Step) error {
+	if err := w.linger(ctx, steps); err != nil { // before the proofs, which must be fresh
+		return err
+	}
 	leaving := map[string]bool{}
 	for _, s := range steps {
 		leaving[s.Node] = true
