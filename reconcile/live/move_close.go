@@ -7,6 +7,7 @@ import (
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // closing is one Close step being carried out.
@@ -27,6 +28,9 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	defer c.letGo()
 	slots := slices.Collect(step.Slots.Each())
 	if err := c.search(ctx, slots); err != nil {
+		return fmt.Errorf("close slots %s: %w", step.Slots, err)
+	}
+	if err := c.correct(ctx, step.Slots); err != nil {
 		return fmt.Errorf("close slots %s: %w", step.Slots, err)
 	}
 	for i, s := range slots {
@@ -61,6 +65,46 @@ func (c *closing) search(ctx context.Context, slots []int) error {
 		for i, s := range slots {
 			if counts[i] > 0 {
 				c.holders[s] = append(c.holders[s], n.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// correct tells nodes that mark the slots who owns them, where they give them
+// to somebody else. A node hears nothing of an owner it is importing a slot
+// from (clusterUpdateSlotsConfigWith): when that one dies and its replica is
+// elected, the node goes on giving the slot to the dead one, says
+// cluster_state:fail for it and serves no slot at all.
+func (c *closing) correct(ctx context.Context, slots slot.Set) error {
+	owner, err := c.reach(ctx, c.from)
+	if err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for s := range slots.Each() {
+		for _, name := range c.marked(s, c.from) {
+			names[name] = true
+		}
+	}
+	for name := range names {
+		e, err := c.reach(ctx, name)
+		if err != nil {
+			return err
+		}
+		_, lines, err := e.view(ctx)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if l.ID == e.id || l.ID == owner.id {
+				continue
+			}
+			wrong := l.Slots().Intersect(slots)
+			for _, err := range e.setSlots(ctx, slices.Collect(wrong.Each()), "NODE", owner.id) {
+				if err != nil {
+					return err
+				}
 			}
 		}
 	}

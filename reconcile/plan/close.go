@@ -54,6 +54,9 @@ func (d *draft) closing(n int) (from, to int, ok bool) {
 			if !known {
 				continue // forgotten by all: whatever it got is gone with it
 			}
+			if d.superseded(o, i, from) {
+				continue
+			}
 			if !d.up(i) || !d.up(d.root(i)) {
 				d.holdOpen(i)
 				ok = false
@@ -64,6 +67,15 @@ func (d *draft) closing(n int) (from, to int, ok bool) {
 		}
 	}
 	return from, to, ok && d.up(from)
+}
+
+// superseded reports whether end i of a mark is a former owner of the slot that
+// the cluster has declared failed and another node was elected over: what the
+// elected one does not have is lost already, and the former owner drops its data
+// when it comes back. Waiting for it would leave keys that had arrived at the
+// target out of the clients' sight, for the elected owner has no mark.
+func (d *draft) superseded(o cluster.Open, i, owner int) bool {
+	return o.Importing && d.node(i).Name == o.Peer && i != owner && d.node(i).Health == cluster.Failed
 }
 
 func (d *draft) holdOpen(i int) {
