@@ -80,12 +80,29 @@ func (d *draft) mayForget(i int) bool {
 		return false
 	}
 	for k := range d.now.Nodes {
-		n := d.node(k)
-		if n.Member && k != i && d.aim.seat[k] != nowhere && !d.up(k) {
+		if n := d.node(k); n.Member && k != i && !d.up(k) && !d.diesWith(k) {
+			if d.stranger(k) { // of the others problems tells
+				d.holdDeaf(k, i)
+			}
 			return false
 		}
 	}
 	return true
+}
+
+func (d *draft) holdDeaf(stranger, leaver int) {
+	name := d.name(stranger)
+	d.hold(Hold{
+		Why: Wait, Code: NodeSilent, Node: name,
+		Text: fmt.Sprintf("%s does not answer, so it can't be told to forget %s, and would bring it back", name, d.name(leaver)),
+		Lift: "it goes on when it answers, or when it is out of the cluster too: CLUSTER FORGET it on every node",
+	})
+}
+
+// diesWith reports whether silent member k is a replica that the cluster has
+// declared failed and that leaves itself: it is forgotten in the same stage.
+func (d *draft) diesWith(k int) bool {
+	return d.goes(k) && d.lead[k] != itself && d.node(k).Health == cluster.Failed && !d.node(k).Listed
 }
 
 // redundant is the proof for replica i: its master is up and keeps the slots,
