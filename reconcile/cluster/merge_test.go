@@ -522,6 +522,16 @@ func TestWhoFollowsWhomIsTold(t *testing.T) {
 	checkSplit(t, Merge(views), "to n2 n4 is a replica of n3, and it is a replica of n1")
 }
 
+func TestANewcomerNeedNotKnowWhoseReplicaASilentNodeIs(t *testing.T) {
+	views := without(t, "n4")
+	line(views, "n2", "d").Master = ""
+	s := Merge(views)
+	checkSplit(t, s)
+	if n := s.Node("n4"); n.Master != id("a") {
+		t.Errorf("n4 follows %q", n.Master)
+	}
+}
+
 func TestOpenSlotsComeFromEveryOwnLine(t *testing.T) {
 	views := world(t, three)
 	line(views, "n1", "a").Open = []Mark{{Slot: 7, Peer: id("b")}}

@@ -57,7 +57,9 @@ func (p *peer) hear(l *Line, by *node, voter bool) {
 	if voter && l.Flags.Fail {
 		p.fails++
 	}
-	if !l.Flags.Master && !l.Flags.Replica {
+	// Gossip tells a newcomer that a node is a replica, and not whose; that only
+	// the node itself could say (clusterProcessGossipSection).
+	if !l.Flags.Master && (!l.Flags.Replica || l.Master == "") {
 		return
 	}
 	i := slices.IndexFunc(p.roles, func(r role) bool { return r.master == l.Master })

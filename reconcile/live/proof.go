@@ -86,7 +86,8 @@ func unneeded(id string, others []*look) error {
 
 // deadReplica is nil when every member says that a silent node is a failed
 // replica, and its master answers and owns slots: then no data is on it alone.
-// A silent master is never proven anything.
+// Whose replica it is a newcomer can't know, for only the node itself could tell
+// it. A silent master is never proven anything.
 func deadReplica(id string, members []*look) error {
 	masters := map[string]bool{}
 	for _, m := range members {
@@ -94,17 +95,22 @@ func deadReplica(id string, members []*look) error {
 			masters[m.self.ID] = true
 		}
 	}
+	listed, told := false, false
 	for _, m := range members {
 		line := m.lines[id]
+		listed, told = listed || line != nil, told || line != nil && line.Master != ""
 		switch {
 		case line == nil:
 		case !line.Flags.Replica:
 			return fmt.Errorf("it is silent, and %s does not know it as a replica", m.name)
 		case !line.Flags.Fail:
 			return fmt.Errorf("it is silent, and %s does not call it failed", m.name)
-		case !masters[line.Master]:
+		case line.Master != "" && !masters[line.Master]:
 			return errors.New("it is silent, and its master does not answer with slots")
 		}
+	}
+	if listed && !told {
+		return errors.New("it is silent, and nobody knows whose replica it is")
 	}
 	return unneeded(id, members)
 }
