@@ -122,11 +122,17 @@ func (a *lane) begin(ctx context.Context) (context.Context, spec.Topology) {
 
 // follow passes again and again until ctx ends.
 func (l *Loop) follow(ctx context.Context, a *lane) {
-	var c Cluster
+	var c Cluster // opened for the topology at
+	var at spec.Topology
 	defer func() { Close(c) }()
 	misses := 0
 	for ctx.Err() == nil {
 		pass, want := a.begin(ctx)
+		if c != nil && !same(at, want) {
+			Close(c)
+			c = nil
+		}
+		at = want
 		var r Result
 		c, r = l.pass(pass, c, want)
 		changed := errors.Is(context.Cause(pass), errChanged)

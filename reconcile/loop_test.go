@@ -162,6 +162,28 @@ func TestLoopANewTopologyStopsTheOldRun(t *testing.T) {
 	})
 }
 
+// A topology that changes while its cluster rests has its cluster opened anew:
+// the nodes it names are not those that the old one was opened with.
+func TestLoopOpensTheClusterOfAChangedTopology(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := loop(t, map[string]*rehearsal{"orders": three(t, "a-2", "b-2")})
+		l.wants <- []spec.Topology{called("orders", 3)}
+		synctest.Wait()
+		if r := l.last("orders"); r.Sync() != InSync {
+			t.Fatalf("first pass ends %s", r.Sync())
+		}
+		l.wants <- []spec.Topology{called("orders", 4)}
+		synctest.Wait()
+		if n := l.connects["orders"]; n != 2 {
+			t.Errorf("connected %d times for two topologies", n)
+		}
+		if r := l.last("orders"); r.Sync() != InSync || len(r.Done) == 0 {
+			t.Errorf("the second pass ends %s", r.Sync())
+		}
+		l.end()
+	})
+}
+
 func TestLoopLeavesAloneWhatIsNoLongerNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t)
