@@ -123,3 +123,40 @@ func TestASourceWithoutYAMLIsAnErrorAndNeverEmpty(t *testing.T) {
 		t.Errorf("%v is not ErrNoFiles", err)
 	}
 }
+
+// Every look is told of, also those that find nothing new or fail.
+func TestLooksAreToldOf(t *testing.T) {
+	r := newRepo(t)
+	r.write("a.yaml", "one")
+	r.commit("first")
+	told := make(chan error, 100)
+	o := r.over("file")
+	o.Interval, o.Looked = time.Millisecond, func(err error) {
+		select {
+		case told <- err:
+		default:
+		}
+	}
+	s := open(t, o)
+	have := mustNext(t, s, "").Revision
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _, _ = s.Next(ctx, have) }()
+	for i := range 3 {
+		if err := <-told; err != nil {
+			t.Fatalf("look %d: %v", i, err)
+		}
+	}
+	cancel()
+	_ = s.Close()
+	o.Ref.Branch = "gone"
+	refused(t, open(t, o), "gone")
+	for err := range told {
+		if err != nil {
+			if !errors.Is(err, ErrNoRef) {
+				t.Errorf("told %v", err)
+			}
+			return
+		}
+	}
+}

@@ -269,6 +269,10 @@ func TestRewrittenHistoryIsRefusedWhereFastForwardIsRequired(t *testing.T) {
 	if _, err := next(t, s, have); !errors.Is(err, ErrRewritten) {
 		t.Errorf("unrelated: %v", err)
 	}
+	o.Since = have
+	if _, err := next(t, open(t, o), ""); !errors.Is(err, ErrRewritten) {
+		t.Errorf("after a restart: %v", err)
+	}
 	plain := r.over("http")
 	if got := mustNext(t, open(t, plain), have); got.Revision == have {
 		t.Error("without the requirement a force-push is followed")
@@ -290,6 +294,17 @@ func TestALongWayForwardIsProven(t *testing.T) {
 	}
 	r.run(r.bare, "update-ref", "refs/heads/main", tip)
 	if got := mustNext(t, s, have); got.Revision != "main@sha1:"+tip {
+		t.Errorf("got %s", got.Revision)
+	}
+}
+
+func TestAfterARestartTheSameRevisionIsHandedOutAgain(t *testing.T) {
+	r := newRepo(t)
+	r.write("a.yaml", "one")
+	have := "main@sha1:" + r.commit("first")
+	o := r.over("file")
+	o.Trust.FastForward, o.Since = true, have
+	if got := mustNext(t, open(t, o), ""); got.Revision != have || read(t, got, "a.yaml") != "one" {
 		t.Errorf("got %s", got.Revision)
 	}
 }

@@ -95,7 +95,7 @@ name in capitals, with _ for -. Results go to stdout, everything else to stderr.
 		Args:              wordsAre(cobra.NoArgs),
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
-	root.AddCommand(t.validate(), t.plan(), t.apply(), t.run(), t.status(), t.importVerb(), t.explain(), t.schema(), t.version())
+	root.AddCommand(t.validate(), t.plan(), t.apply(), t.run(), t.watch(), t.status(), t.importVerb(), t.explain(), t.schema(), t.version())
 	return root
 }
 

@@ -70,11 +70,14 @@ func (f *following) known(board *follow.Board) daemonJSON {
 
 func jsonOfFollowed(c follow.Cluster) followedJSON {
 	out := followedJSON{
-		status: statusOf(c.Result, true), Revision: c.Revision, Signer: c.Signer,
+		status: statusOf(c.Result, !c.Stale), Revision: c.Revision, Signer: c.Signer,
 		Observed: moment(c.Observed), Passed: moment(c.Passed), Plan: jsonOfPlan(c.Result), Running: []progressJSON{},
 	}
 	if c.Result.Err == nil && !c.Result.Observed {
 		out.Problems = []string{"not looked at yet"}
+	}
+	if c.Stale {
+		out.Plan.State = reconcile.Unknown
 	}
 	for _, p := range c.Running {
 		out.Running = append(out.Running, jsonOfProgress(p))

@@ -43,7 +43,7 @@ func (r *runLog) lane(cluster string) *laneLog {
 
 // about is the logger of a cluster.
 func (r *runLog) about(cluster string) *slog.Logger {
-	return r.log.With("cluster", cluster, "revision", r.board.Revision(cluster))
+	return r.log.With("cluster", cluster, "revision", r.board.Cluster(cluster).Revision)
 }
 
 func (r *runLog) event(e reconcile.Event) {
@@ -104,10 +104,7 @@ func (r *runLog) result(got reconcile.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lane, log := r.lane(got.Cluster), r.about(got.Cluster)
-	stand := string(got.Sync()) + textOf(got.Err)
-	for _, h := range got.Plan.Holds {
-		stand += string(h.Code) + h.Node
-	}
+	stand := standing(got)
 	if stand == lane.stand && len(got.Done) == 0 {
 		return
 	}

@@ -3,6 +3,7 @@ package follow
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -36,12 +37,17 @@ type Known struct {
 // Cluster is what is known of one cluster.
 type Cluster struct {
 	Name, Revision, Signer string
+	Want                   spec.Topology
 	// Result is of the last pass, with what was seen and planned since. It is
 	// empty before the first look.
 	Result   reconcile.Result
 	Passed   time.Time       // when the last pass ended
 	Observed time.Time       // when what is in Result was seen
 	Running  []plan.Progress // of the stage at hand, in its order
+	// Stale says that Result is about an older topology: the cluster was not
+	// looked at for this one yet.
+	Stale  bool
+	opened bool // what is told is about this topology
 }
 
 // Orphan is a cluster that the source does not name any more.
@@ -67,14 +73,14 @@ func (b *Board) Now() Known {
 	return out
 }
 
-// Revision is the revision that a cluster is reconciled to.
-func (b *Board) Revision(cluster string) string {
+// Cluster is what is known of one cluster; empty for one that is not wanted.
+func (b *Board) Cluster(name string) Cluster {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c := b.clusters[cluster]; c != nil {
-		return c.Revision
+	if c := b.clusters[name]; c != nil {
+		return *c
 	}
-	return ""
+	return Cluster{Name: name}
 }
 
 // Looked notes how a look at the source ended.
@@ -112,9 +118,28 @@ func (b *Board) turn(book *book) {
 			c = &Cluster{Name: name, Result: reconcile.Result{Cluster: name}}
 			b.clusters[name] = c
 		}
-		c.Revision, c.Signer = e.Revision, e.Signer
+		if !alike(c.Want, e.Topology) {
+			c.Stale, c.opened = true, false
+		}
+		c.Revision, c.Signer, c.Want = e.Revision, e.Signer, e.Topology
 	}
 	slices.SortFunc(b.now.Orphans, func(a, b Orphan) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// alike reports whether two topologies want the same, wherever they are written.
+func alike(a, b spec.Topology) bool {
+	a.File, a.Line, b.File, b.Line = "", 0, "", 0
+	return reflect.DeepEqual(a, b)
+}
+
+// opened notes that a cluster is opened for a topology: what is told of it from
+// now on is about that.
+func (b *Board) opened(want spec.Topology) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.clusters[want.Name]; c != nil && alike(c.Want, want) {
+		c.opened = true
+	}
 }
 
 // event notes what happens during a pass. A cluster that became an orphan may
@@ -129,7 +154,7 @@ func (b *Board) event(e reconcile.Event) {
 	switch e.What {
 	case reconcile.Planned:
 		c.Result.Plan, c.Result.Seen, c.Result.Observed = e.Plan, e.Seen, true
-		c.Observed = time.Now()
+		c.Observed, c.Stale = time.Now(), !c.opened
 	case reconcile.Began:
 		c.Running = nil
 		for _, s := range e.Stage {
@@ -158,7 +183,7 @@ func (b *Board) result(r reconcile.Result, now time.Time) {
 	if c == nil {
 		return
 	}
-	c.Result, c.Passed, c.Running = r, now, nil
+	c.Result, c.Passed, c.Running, c.Stale = r, now, nil, !c.opened
 	if r.Observed {
 		c.Observed = now
 	}

@@ -122,7 +122,8 @@ func (f *Follower) one(ctx context.Context, want spec.Topology) reconcile.Result
 
 // onBoard has the board hear what the lanes tell, before anybody else does.
 func (f *Follower) onBoard() {
-	event, result := f.Loop.Event, f.Loop.Result
+	connect, event, result := f.Loop.Connect, f.Loop.Event, f.Loop.Result
+	f.Loop.Connect = func(want spec.Topology) (reconcile.Cluster, error) { f.Board.opened(want); return connect(want) }
 	f.Loop.Event = func(e reconcile.Event) { f.Board.event(e); event(e) }
 	f.Loop.Result = func(r reconcile.Result) { f.Board.result(r, time.Now()); result(r) }
 }

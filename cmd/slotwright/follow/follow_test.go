@@ -202,6 +202,7 @@ func TestABoardTellsWhatRuns(t *testing.T) {
 	book := newBook()
 	book.turn(snap("r1", four), Origin{}, time.Now())
 	b.turn(book)
+	b.opened(book.entries["orders"].Topology)
 	stage := []plan.Step{{Kind: plan.Move, From: "n0", To: "n3"}, {Kind: plan.Move, From: "n1", To: "n3"}}
 	b.event(reconcile.Event{What: reconcile.Planned, Cluster: "orders", Plan: plan.Plan{Steps: stage}, Seen: cluster.State{Formed: true}})
 	b.event(reconcile.Event{What: reconcile.Began, Cluster: "orders", Stage: stage})
@@ -224,4 +225,40 @@ func TestABoardTellsWhatRuns(t *testing.T) {
 	if now := b.Now(); now.Error != "" || now.Read.IsZero() {
 		t.Errorf("after a good look: %+v", now)
 	}
+}
+
+// Until a cluster is looked at for a new topology, nothing says that it is as
+// wanted, not even a pass for the old one that ends late.
+func TestABoardDoesNotCallAClusterInSyncWithWhatItWasNotComparedWith(t *testing.T) {
+	b, book := NewBoard(), newBook()
+	stale := func(want bool, when string) {
+		t.Helper()
+		if got := b.Cluster("orders").Stale; got != want {
+			t.Errorf("%s: stale is %v", when, got)
+		}
+	}
+	turn := func(revision string, files map[string]string) {
+		book.turn(snap(revision, files), Origin{}, time.Now())
+		b.turn(book)
+	}
+	planned := reconcile.Event{What: reconcile.Planned, Cluster: "orders"}
+	turn("r1", three)
+	stale(true, "at first")
+	b.opened(book.entries["orders"].Topology)
+	b.event(planned)
+	stale(false, "looked at")
+	old := book.entries["orders"].Topology
+	turn("r2", three)
+	stale(false, "the same again")
+	turn("r3", four)
+	stale(true, "a new one")
+	b.event(planned)
+	b.result(reconcile.Result{Cluster: "orders", Observed: true}, time.Now())
+	b.opened(old)
+	b.event(planned)
+	stale(true, "the old pass")
+	b.opened(book.entries["orders"].Topology)
+	stale(true, "opened and not looked at")
+	b.event(planned)
+	stale(false, "looked at for the new one")
 }

@@ -17,7 +17,8 @@ import (
 
 // Memory is a file with what a source last said. No run needs it to go on with
 // a cluster: it is for a restart while the source can't be read or holds
-// a mistake, and for knowing which history a branch had.
+// a mistake, and for knowing which history a branch had. A nil Memory remembers
+// nothing.
 type Memory struct{ path, name string }
 
 const (
@@ -114,6 +115,9 @@ func (m *Memory) load() (memoryFile, error) {
 // has what could be read.
 func (m *Memory) read(o Origin) (*book, error) {
 	b := newBook()
+	if m == nil {
+		return b, nil
+	}
 	file, err := m.load()
 	if err != nil {
 		return b, err
@@ -143,6 +147,9 @@ func (m *Memory) read(o Origin) (*book, error) {
 // write remembers a book. The file is replaced whole or not at all, and is on
 // the disk afterwards.
 func (m *Memory) write(b *book) error {
+	if m == nil {
+		return nil
+	}
 	file := memoryFile{FormatVersion: memoryVersion, Source: m.name, Seen: b.seen, Good: b.good, Clusters: []memoryCluster{}}
 	for _, name := range slices.Sorted(maps.Keys(b.entries)) {
 		e := b.entries[name]

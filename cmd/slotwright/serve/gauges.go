@@ -71,6 +71,9 @@ func (g Gauges) cluster(tell func(*prometheus.Desc, float64, ...string), c follo
 		tell(passedAt, seconds(c.Passed), c.Name)
 	}
 	sync := c.Result.Sync()
+	if c.Stale {
+		sync = reconcile.Unknown
+	}
 	for _, s := range []reconcile.Sync{reconcile.InSync, reconcile.OutOfSync, reconcile.Held, reconcile.Unknown} {
 		tell(state, one(s == sync), c.Name, string(s))
 	}
