@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -31,16 +28,7 @@ type export struct {
 
 // atomic says whether both ends of a step can migrate slots atomically.
 func (p *party) atomic(s plan.Step) bool {
-	return atLeast9(p.seen.Node(s.From)) && atLeast9(p.seen.Node(s.To))
-}
-
-func atLeast9(n *cluster.Node) bool {
-	if n == nil || n.Server.Name != "valkey" {
-		return false
-	}
-	major, _, _ := strings.Cut(n.Server.Version, ".")
-	v, err := strconv.Atoi(major)
-	return err == nil && v >= 9
+	return valkey(p.seen.Node(s.From), 9) && valkey(p.seen.Node(s.To), 9)
 }
 
 // export sends what can go atomically, all sources at once, and returns the

@@ -21,7 +21,8 @@ type end struct {
 	name string
 	id   string
 	conn Conn
-	dbs  int // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
+	more []Conn // for marks; see lanes
+	dbs  int    // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
 
 	pace   *pace   // of what it sends
 	probe  *probe  // of an end of a pair
@@ -54,7 +55,7 @@ func (p *party) end(name string) (*end, error) {
 	if n == nil || n.Addr == "" || n.ID == "" {
 		return nil, fmt.Errorf("%s was not seen as a node with an address", name)
 	}
-	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), pace: newPace(p.budget)}
+	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), more: p.abreast(n), pace: newPace(p.budget)}
 	p.ends[name] = e
 	return e, nil
 }
@@ -103,7 +104,9 @@ func (p *party) letGo() {
 		if e.memory != nil {
 			e.memory.stop()
 		}
-		_ = e.conn.Close()
+		for _, c := range append(e.more, e.conn) {
+			_ = c.Close()
+		}
 	}
 }
 

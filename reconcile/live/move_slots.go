@@ -180,8 +180,8 @@ func (w *pair) tell(ctx context.Context, slots []int) {
 	all.Wait()
 }
 
-// setSlots sends CLUSTER SETSLOT slot form... for every slot in one go, one
-// result a slot. Valkey 8 and newer have the replicas agree first and refuse
+// setSlots sends CLUSTER SETSLOT slot form... for every slot, one result a slot,
+// in no order among them. Valkey 8 and newer have the replicas agree first and refuse
 // with NOREPLICAS, nothing done, when they are slow: those are sent again.
 func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
 	out := make([]error, len(slots))
@@ -195,7 +195,7 @@ func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
 			cmds[k] = append([]any{"CLUSTER", "SETSLOT", slots[i]}, form...)
 		}
 		var again []int
-		for k, r := range e.pipe(ctx, 0, slack, cmds) {
+		for k, r := range e.mark(ctx, cmds) {
 			i := todo[k]
 			if out[i] = r.Err; r.Err != nil {
 				out[i] = fmt.Errorf("slot %d %s at %s: %w", slots[i], strings.ToLower(fmt.Sprint(form[0])), e.name, r.Err)
