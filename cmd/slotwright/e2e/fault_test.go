@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -60,20 +61,26 @@ func (b *bench) info(i int, section, field string) string {
 // owner is the server that owns slot s, as server i knows.
 func (b *bench) owner(i, s int) int {
 	b.t.Helper()
-	ranges, err := b.fleet.Client(b.fleet.Servers[i]).ClusterSlots(context.Background()).Result()
+	shards, err := b.fleet.Client(b.fleet.Servers[i]).ClusterShards(context.Background()).Result()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, r := range ranges {
-		if r.Start <= s && s <= r.End {
-			for k, server := range b.fleet.Servers {
-				if server.Addr == r.Nodes[0].Addr {
-					return k
-				}
+	for _, shard := range shards {
+		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return r.Start <= int64(s) && int64(s) <= r.End }) {
+			continue
+		}
+		for _, n := range shard.Nodes {
+			if k := b.at(fmt.Sprintf("%s:%d", n.IP, n.Port)); n.Role == "master" && k >= 0 {
+				return k
 			}
 		}
 	}
 	return -1
+}
+
+// at is the server at an address, or -1.
+func (b *bench) at(addr string) int {
+	return slices.IndexFunc(b.fleet.Servers, func(s *livetest.Server) bool { return s.Addr == addr })
 }
 
 // replicaOf is the server that follows server i, as it knows itself.

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"errors"
 	"io/fs"
 	"maps"
 	"path"
@@ -95,7 +96,8 @@ func (o Origin) load(s gitsync.Snapshot) ([]spec.Topology, spec.Mistakes) {
 		return nil
 	})
 	all, err := spec.Load(sources)
-	if wrong, ok := err.(spec.Mistakes); ok {
+	var wrong spec.Mistakes
+	if errors.As(err, &wrong) {
 		mistakes = append(mistakes, wrong...)
 	}
 	var fit []spec.Topology

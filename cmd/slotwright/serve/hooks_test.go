@@ -162,7 +162,7 @@ func FuzzACallNeverWakesWithoutTheSecret(f *testing.F) {
 			return
 		}
 		d.hooks.serve(provider)(httptest.NewRecorder(), &http.Request{
-			Method: "POST", Header: http.Header{http.CanonicalHeaderKey(name): {value}}, Body: io.NopCloser(strings.NewReader(string(body))),
+			Method: http.MethodPost, Header: http.Header{http.CanonicalHeaderKey(name): {value}}, Body: io.NopCloser(strings.NewReader(string(body))),
 		})
 		known := strings.Contains(value, macOf(string(body), secret, sha256.New))
 		if d.woken > 0 && !known {

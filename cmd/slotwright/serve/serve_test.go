@@ -16,7 +16,7 @@ import (
 
 func get(h http.Handler, path string) (int, string) {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Code, w.Body.String()
 }
 
@@ -60,7 +60,8 @@ func TestWhatIsServedStopsWhenItIsToldTo(t *testing.T) {
 		t.Error("two listen at one address")
 	}
 	stop()
-	if _, err := http.Get("http://" + at.String()); err == nil {
+	if resp, err := http.Get("http://" + at.String()); err == nil {
+		_ = resp.Body.Close()
 		t.Error("it still answers")
 	}
 }
