@@ -31,6 +31,11 @@ func (e event) moving() bool {
 	return e.Event == "progress" && e.Progress.Step.Kind == "Move" && e.Progress.Done > 0 && e.Progress.Done < e.Progress.Total
 }
 
+// stage says that e is about a stage of steps of one kind.
+func (e event) stage(what, kind string) bool {
+	return e.Event == what && len(e.Steps) > 0 && e.Steps[0].Kind == kind
+}
+
 // running is an apply that has begun and tells what it does.
 type running struct {
 	t      testing.TB
