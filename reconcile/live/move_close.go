@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -33,11 +34,19 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	if err := c.correct(ctx, step.Slots); err != nil {
 		return fmt.Errorf("close slots %s: %w", step.Slots, err)
 	}
-	for i, s := range slots {
-		if err := c.one(ctx, s); err != nil {
-			return fmt.Errorf("close slot %d: %w", s, err)
+	groups, err := c.group(slots)
+	if err != nil {
+		return err
+	}
+	done := 0
+	for _, holder := range slices.Sorted(maps.Keys(groups)) {
+		for some := range slices.Chunk(groups[holder], together) {
+			if err := c.some(ctx, holder, some); err != nil {
+				return fmt.Errorf("close slots %d to %d: %w", some[0], some[len(some)-1], err)
+			}
+			done += len(some)
+			m.report(plan.Progress{Step: step, Done: done, Total: len(slots)})
 		}
-		m.report(plan.Progress{Step: step, Done: i + 1, Total: len(slots)})
 	}
 	return nil
 }
@@ -111,38 +120,57 @@ func (c *closing) correct(ctx context.Context, slots slot.Set) error {
 	return nil
 }
 
-// one closes one slot.
-func (c *closing) one(ctx context.Context, s int) error {
-	for _, name := range c.holders[s] {
-		if c.to != c.from && name != c.to || len(c.holders[s]) > 1 {
-			return fmt.Errorf("%s owns it and %v hold keys of it: more than one move was begun here", c.from, c.holders[s])
+// together is how many slots are closed at a time. Every hand-over waits until
+// the members have heard of the one before, which takes about a second.
+const together = 128
+
+// group parts the slots by the master other than the owner that holds keys of
+// them, "" where there is none.
+func (c *closing) group(slots []int) (map[string][]int, error) {
+	groups := map[string][]int{}
+	for _, s := range slots {
+		holder := ""
+		for _, name := range c.holders[s] {
+			if c.to != c.from && name != c.to || len(c.holders[s]) > 1 {
+				return nil, fmt.Errorf("close slot %d: %s owns it and %v hold keys of it: more than one move was begun here", s, c.from, c.holders[s])
+			}
+			holder = name
 		}
+		groups[holder] = append(groups[holder], s)
 	}
-	if c.to != c.from {
-		if err := c.carry(ctx, c.from, c.to, s); err != nil {
-			return err
-		}
-		return c.wipe(ctx, s, c.to)
-	}
-	// Back to the owner. Keys that have left can't be sent back as they are:
-	// an owner that still says ASK refuses them, and one that does not would
-	// tell clients meanwhile that they don't exist. So the slot goes all the
-	// way, and then all the way back, and every key can be found all the time.
-	for _, name := range c.holders[s] {
-		if err := c.carry(ctx, c.from, name, s); err != nil {
-			return err
-		}
-		if err := c.carry(ctx, name, c.from, s); err != nil {
-			return err
-		}
-	}
-	return c.wipe(ctx, s, c.from)
+	return groups, nil
 }
 
-// carry moves one slot to a node that may have been marked for it since before
+// some closes some slots of which holder has keys.
+func (c *closing) some(ctx context.Context, holder string, slots []int) error {
+	if c.to != c.from {
+		if err := c.carry(ctx, c.from, c.to, slots); err != nil {
+			return err
+		}
+	} else if holder != "" {
+		// Back to the owner. Keys that have left can't be sent back as they are:
+		// an owner that still says ASK refuses them, and one that does not would
+		// tell clients meanwhile that they don't exist. So a slot goes all the
+		// way, and then all the way back, and every key can be found all the time.
+		if err := c.carry(ctx, c.from, holder, slots); err != nil {
+			return err
+		}
+		if err := c.carry(ctx, holder, c.from, slots); err != nil {
+			return err
+		}
+	}
+	for _, s := range slots {
+		if err := c.wipe(ctx, s, c.to); err != nil {
+			return fmt.Errorf("slot %d: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// carry moves slots to a node that may have been marked for them since before
 // the owner was failed over. Such a node still takes the old owner for the
 // owner, or nobody, and hears nothing else from gossip, so it is told first.
-func (c *closing) carry(ctx context.Context, from, to string, s int) error {
+func (c *closing) carry(ctx context.Context, from, to string, slots []int) error {
 	w, err := c.pair(ctx, from, to)
 	if err != nil {
 		return err
@@ -151,12 +179,14 @@ func (c *closing) carry(ctx context.Context, from, to string, s int) error {
 	if err != nil {
 		return err
 	}
-	if slots := self.Slots(); !slots.Has(s) {
-		if err := w.to.setSlots(ctx, []int{s}, "NODE", w.from.id)[0]; err != nil {
+	owned := self.Slots()
+	foreign := slices.DeleteFunc(slices.Clone(slots), owned.Has)
+	for _, err := range w.to.setSlots(ctx, foreign, "NODE", w.from.id) {
+		if err != nil {
 			return err
 		}
 	}
-	return w.carry(ctx, []int{s})
+	return w.carry(ctx, slots)
 }
 
 // wipe takes every mark of a slot away, the owner's last: until then clients
