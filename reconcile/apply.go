@@ -115,6 +115,9 @@ func (l *line) unready() bool {
 // stage came, and what is left of it is tried again.
 func (l *line) attempt(ctx context.Context, tries int) bool {
 	err := l.take(ctx)
+	if !errors.Is(err, errNoProgress) { // being cut off tells less than what was before
+		l.short = err
+	}
 	switch {
 	case err == nil:
 		return true

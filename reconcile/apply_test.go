@@ -297,6 +297,49 @@ func TestAStepThatStandsStillIsCutOff(t *testing.T) {
 	})
 }
 
+// A server may take a value and make another of it: CONFIG SET hz 100000 is
+// answered with OK, and hz is 500 then.
+func TestAStepThatEndsAndChangesNothingIsNotDoneForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2")
+		tried := 0
+		c.do = func(_ context.Context, stage []plan.Step, report func(plan.Progress)) error {
+			tried++
+			for _, s := range stage {
+				report(plan.Progress{Step: s, Done: 1, Total: 1})
+			}
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		r := Apply(ctx, c, topology(4), anything())
+		if !has(r, plan.NoProgress) || r.Err != nil || tried < 2 || len(r.Done) > 0 {
+			t.Fatalf("tried %d times, error %v, holds %v, done %v", tried, r.Err, r.Plan.Holds, r.Done)
+		}
+		if text := r.Plan.Holds[len(r.Plan.Holds)-1].Text; !strings.Contains(text, "done and still wanted: Meet a-2") {
+			t.Errorf("the hold does not say what was done in vain: %s", text)
+		}
+	})
+}
+
+func TestARunThatRanOutOfPatienceSaysWhatItMetLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t, "a-2", "b-2")
+		c.do = func(ctx context.Context, _ []plan.Step, _ func(plan.Progress)) error {
+			return errors.Join(errors.New("meet a-2: port taken"), ctx.Err())
+		}
+		o := anything()
+		o.Patience = 3 * time.Second
+		r := Apply(t.Context(), c, topology(4), o)
+		if !has(r, plan.NoProgress) {
+			t.Fatalf("error %v, holds %v", r.Err, r.Plan.Holds)
+		}
+		if text := r.Plan.Holds[len(r.Plan.Holds)-1].Text; !strings.HasSuffix(text, "came short: meet a-2: port taken") {
+			t.Errorf("the hold does not say what went wrong: %s", text)
+		}
+	})
+}
+
 func TestAFailedStageIsTriedAgainAndNotForEver(t *testing.T) {
 	broken := errors.New("meet a-2: connection reset")
 	for _, c := range []struct {

@@ -54,12 +54,17 @@ func (a Approval) differs(p plan.Plan) string {
 			fresh = append(fresh, deedOf(s).String())
 		}
 	}
-	const shown = 5
-	switch n := len(fresh); {
-	case n == 0:
+	if len(fresh) == 0 {
 		return ""
-	case n > shown:
-		return fmt.Sprintf("; not approved: %s and %d more", strings.Join(fresh[:shown], ", "), n-shown)
 	}
-	return "; not approved: " + strings.Join(fresh, ", ")
+	return "; not approved: " + few(fresh)
+}
+
+// few lists some of all by name, and the number of the rest.
+func few(all []string) string {
+	const shown = 5
+	if n := len(all); n > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), n-shown)
+	}
+	return strings.Join(all, ", ")
 }

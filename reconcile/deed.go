@@ -35,6 +35,7 @@ type record struct {
 	step     plan.Step
 	far      plan.Progress
 	finished bool // it ended without an error, or reported its end
+	vain     bool // it was finished before, and is wanted exactly as it was
 	gone     bool // and the next plan did not want it any more
 	again    int  // and a later plan did
 }
@@ -47,6 +48,7 @@ func (l *line) begin(stage []plan.Step) {
 			l.deeds[deedOf(s)] = r
 			l.order = append(l.order, deedOf(s))
 		}
+		r.vain = r.finished && r.step.Slots == s.Slots
 		r.step, r.far, r.finished = s, plan.Progress{}, false
 	}
 }
@@ -57,7 +59,9 @@ func (l *line) finish(stage []plan.Step) {
 	}
 }
 
-// further reports whether p is news of its step. It needs l.mu.
+// further reports whether p is news of its step. That a deed done in vain was
+// done once more is none, or a run would do it for ever: a server may take a
+// value and make another of it. It needs l.mu.
 func (l *line) further(p plan.Progress) bool {
 	r := l.deeds[deedOf(p.Step)]
 	if r == nil {
@@ -66,7 +70,7 @@ func (l *line) further(p plan.Progress) bool {
 	old := r.far
 	r.far = p
 	r.finished = p.Total > 0 && p.Done >= p.Total
-	return p.Done != old.Done || p.Keys != old.Keys || p.Bytes != old.Bytes
+	return p.Done != old.Done && !r.vain || p.Keys != old.Keys || p.Bytes != old.Bytes
 }
 
 // mark compares the plan at hand with what was done. It holds, and reports
@@ -90,11 +94,21 @@ func (l *line) mark() bool {
 				Code: plan.NoProgress,
 				Node: d.node,
 				Text: fmt.Sprintf("%s was done %d times and is wanted again", d, often),
-				Lift: "find who else changes this cluster, then run again",
+				Lift: l.remedy(d),
 			})
 		}
 	}
 	return true
+}
+
+// remedy is what lifts the hold of a deed that does not last. A server that is
+// met again and again at an address others don't know it by announces another.
+func (l *line) remedy(d deed) string {
+	if n := l.seen.Node(d.node); d.kind == plan.Meet && n != nil {
+		return fmt.Sprintf("look at CLUSTER NODES: where members know %s by another address than %s, set cluster-announce-ip on it; "+
+			"else find who else changes this cluster", d.node, n.Addr)
+	}
+	return "find who else changes this cluster, then run again"
 }
 
 func (l *line) wanted() map[deed]bool {

@@ -35,6 +35,7 @@ type line struct {
 	fails  int       // failures since then
 	pauses int       // pauses since then
 	tired  bool      // patience ran out
+	short  error     // why the last stage came short; nil when it did not
 
 	mu  sync.Mutex // held while reporting
 	err error

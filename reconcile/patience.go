@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -92,9 +93,26 @@ func (l *line) noProgress() plan.Hold {
 	return plan.Hold{
 		Why:  plan.Wait,
 		Code: plan.NoProgress,
-		Text: fmt.Sprintf("nothing changed for %s", l.o.Patience),
+		Text: fmt.Sprintf("nothing changed for %s", l.o.Patience) + l.stumble(),
 		Lift: "look at the other holds; run again to wait longer, or raise --timeout",
 	}
+}
+
+// stumble is what a run that got no further met last.
+func (l *line) stumble() string {
+	if l.short != nil {
+		return "; the last stage came short: " + strings.ReplaceAll(l.short.Error(), "\n", "; ")
+	}
+	var vain []string
+	for _, d := range l.order {
+		if l.deeds[d].vain {
+			vain = append(vain, d.String())
+		}
+	}
+	if len(vain) == 0 {
+		return ""
+	}
+	return "; done and still wanted: " + few(vain)
 }
 
 func busy(holder string) plan.Hold {
