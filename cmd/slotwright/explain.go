@@ -42,7 +42,7 @@ func (t *tool) listCodes() error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	for _, c := range plan.Codes() {
 		meaning, _, _ := plan.Explain(c)
-		first, _, _ := strings.Cut(meaning, ".")
+		first, _, _ := strings.Cut(strings.TrimSuffix(meaning, "."), ". ")
 		fmt.Fprintf(w, "%s\t%s\n", c, first)
 	}
 	return w.Flush()

@@ -70,7 +70,7 @@ func looks(t *testing.T) []surveyed {
 		{Why: plan.Ask, Code: plan.ShrinkTo, Text: "shrinking from 6 to 2 masters", Lift: "allow.shrinkTo: 2"},
 	}}
 	hostile := plan.Plan{Cluster: "carts", Holds: []plan.Hold{{
-		Why: plan.Stuck, Code: plan.Conflict, Text: "a\x1b[2J|`<img src=x>` @everyone [link](http://x)\nnext", Lift: "**",
+		Why: plan.Stuck, Code: plan.Refused, Text: "a\x1b[2J|`<img src=x>` @everyone [link](http://x)\nnext", Lift: "**",
 	}}}
 	at := func(name string, r reconcile.Result) surveyed {
 		r.Cluster = name

@@ -19,13 +19,12 @@ const (
 	ShrinkTo      Code = "ShrinkTo"      // needs allow.shrinkTo
 	Deletion      Code = "Deletion"      // needs allow.delete
 	LostSlots     Code = "LostSlots"     // slots without an owner; needs allow.dataLoss
-	WrongEngine   Code = "WrongEngine"   // INFO says another engine or version
+	WrongEngine   Code = "WrongEngine"   // another engine or version, or one without a directive
 	Stranger      Code = "Stranger"      // a node that no topology names serves slots
 	StaleApproval Code = "StaleApproval" // the plan is not the approved one
 	Suspended     Code = "Suspended"     // suspend: true
 	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here
-	Conflict      Code = "Conflict"      // two open ends, two owners: something no rule covers
-	Refused       Code = "Refused"       // a server refused a step
+	Refused       Code = "Refused"       // a server refuses a command that is needed
 	Busy          Code = "Busy"          // another run is acting on this cluster
 	NoProgress    Code = "NoProgress"    // nothing changed for --timeout
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
@@ -59,6 +60,36 @@ func (d *draft) differing(i int) (live, restart map[string]string) {
 		(*into)[key] = d.want.Config[key]
 	}
 	return live, restart
+}
+
+// untold are the directives that member i does not tell the value of: a server
+// leaves out of CONFIG GET what it does not know. Said aloud, or a misspelled
+// directive would pass for one that is as wanted.
+func (d *draft) untold(i int) (Hold, bool) {
+	n := d.node(i)
+	if !n.Listed || !n.Member || !d.up(i) || n.Config == nil || len(d.want.Config) == 0 {
+		return Hold{}, false
+	}
+	if len(n.Config) == 0 {
+		return Hold{
+			Stuck, Refused, n.Name, n.Name + " refuses CONFIG GET, so spec.config can't be compared",
+			"permit CONFIG to the login, or take spec.config out of the file",
+		}, true
+	}
+	var unknown []string
+	for _, key := range slices.Sorted(maps.Keys(d.want.Config)) {
+		if _, told := n.Config[key]; !told {
+			unknown = append(unknown, key)
+		}
+	}
+	if len(unknown) == 0 {
+		return Hold{}, false
+	}
+	return Hold{
+		Stuck, WrongEngine, n.Name,
+		fmt.Sprintf("%s runs %s %s, which knows no directive %s", n.Name, n.Server.Name, n.Server.Version, strings.Join(unknown, ", ")),
+		"correct spec.config, or install the engine that knows it",
+	}, true
 }
 
 // putBack returns the switch that an earlier run borrowed, once nothing else

@@ -73,8 +73,8 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Bring the node back, or accept the loss with allow.dataLoss naming exactly those slots.",
 	},
 	WrongEngine: {
-		"A node runs another engine or version than spec.engine says. A new node like that is not met.",
-		"Install the right engine there, or correct spec.engine.",
+		"A node runs another engine or version than spec.engine says, or one that does not know a directive of spec.config. A new node of another engine is not met.",
+		"Install the right engine there, or correct spec.engine or spec.config.",
 	},
 	Stranger: {
 		"A node that no topology names serves slots. It is not touched, and no slots move, because how many each shard should have depends on whose those are.",
@@ -92,13 +92,9 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A directive can't be set on a running server, and slotwright can't restart this node safely: it belongs to a fixed inventory, or its shard has no replica to take over.",
 		"Restart the node yourself, replicas first, a master only after CLUSTER FAILOVER at its replica.",
 	},
-	Conflict: {
-		"Something was seen that no rule covers.",
-		"Look at CLUSTER NODES of the nodes named and repair it by hand.",
-	},
 	Refused: {
-		"A server refused a command.",
-		"The text has the server's own words.",
+		"A server refuses a command that is needed to know whether it is as wanted.",
+		"Permit the command to the login that spec.auth names.",
 	},
 	Busy: {
 		"Another run of slotwright is acting on this cluster.",

@@ -23,6 +23,9 @@ func (d *draft) problems() []Hold {
 		if h, ok := d.trouble(i); ok {
 			out = append(out, h)
 		}
+		if h, ok := d.untold(i); ok {
+			out = append(out, h)
+		}
 	}
 	if h, ok := d.misfit(); ok {
 		out = append(out, h)
