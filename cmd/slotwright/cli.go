@@ -44,12 +44,15 @@ func system() *tool {
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, t *tool) int {
 	t.log = slog.New(slog.NewTextHandler(t.err, nil))
+	out := &outlet{to: t.out}
+	t.out = out
 	root := t.root()
 	root.SetArgs(args)
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	done, err := root.ExecuteContextC(ctx)
+	err = out.verdict(err)
 	var code exit
 	if err != nil && !errors.As(err, &code) {
 		t.complain(err, done)
