@@ -27,9 +27,10 @@ e2e: ## the command against real servers
 	@$(servers)
 	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
 
-bench: ## benchmarks
+bench: ## the speed of all that has a bar, side by side with redis-cli
 	@$(servers)
-	go test -run '^$$' -bench . -benchmem ./...
+	@test -x .engines/valkey-9.1/bin/valkey-server || .ci/engines valkey-9.1
+	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/slotwright/bench
 
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | sort | while read -r file target; do \
@@ -41,7 +42,7 @@ lint: $(linter) ## vet, the pinned linter, shellcheck
 	@.ci/install shellcheck
 	shellcheck .ci/run .ci/install .ci/engines examples/quickstart/demo.sh
 	go vet ./...
-	go vet -tags e2e ./...
+	go vet -tags e2e,bench ./...
 	$(linter) run --timeout 15m
 
 # The linter's own modules stay out of the product's go.mod.

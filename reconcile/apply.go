@@ -79,7 +79,11 @@ func (l *line) onward(ctx context.Context) bool {
 	case l.waits():
 		return l.wait(ctx)
 	}
-	return l.unready() && l.pause(ctx)
+	if !l.unready() {
+		return false
+	}
+	l.pauses = 0 // a new master serves after 5 s at the latest: not worth backing off
+	return l.pause(ctx)
 }
 
 // wait says what is waited for, and pauses.

@@ -48,6 +48,7 @@ type Fleet struct {
 	Servers []*Server
 	opts    Options
 	t       testing.TB
+	traffic int // how often clients were started
 }
 
 // Server is one server of a fleet, running or not.

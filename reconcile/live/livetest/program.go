@@ -29,9 +29,9 @@ func programOf(engine, kind string) string {
 }
 
 // CLI runs redis-cli or valkey-cli against the first server and returns what
-// it printed. It is killed after a minute.
+// it printed. It is killed after ten minutes.
 func (f *Fleet) CLI(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	var login []string
 	if f.opts.TLS != nil {

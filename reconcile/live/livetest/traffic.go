@@ -47,9 +47,10 @@ const keysPerWriter = 200
 
 // Traffic starts clients. Each waits pause between two commands.
 func (f *Fleet) Traffic(clients int, pause time.Duration) *Traffic {
+	f.traffic++ // what earlier clients wrote is not theirs
 	tr := &Traffic{fleet: f, client: f.Cluster()}
 	for i := range clients {
-		w := &writer{name: fmt.Sprintf("traffic:%d", i), acked: map[string]string{}, doubt: map[string]string{}}
+		w := &writer{name: fmt.Sprintf("traffic:%d:%d", f.traffic, i), acked: map[string]string{}, doubt: map[string]string{}}
 		for k := range keysPerWriter {
 			w.keys = append(w.keys, fmt.Sprintf("%s:%d", w.name, k))
 		}
