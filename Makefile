@@ -7,7 +7,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e bench fuzz lint demo engines clean
+.PHONY: help build test race e2e matrix bench fuzz lint demo engines clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
@@ -27,6 +27,18 @@ e2e: ## the command against real servers
 	@$(servers)
 	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
 
+# What a newer server could do otherwise: the whole life, parts that fail, marks
+# on replicas. The clusters of two engines and Valkey's databases come last.
+core = ACommittedShape|AHalfMoved|ALeavingShard|ADrainedMaster|AReplacedNode
+
+matrix: engines ## the core of the end-to-end tests on the other engines
+	@$(servers)
+	@for engine in redis-8.0 valkey-8 valkey-9.1; do \
+		echo "$$engine"; \
+		SLOTWRIGHT_ENGINE=$(CURDIR)/.engines/$$engine go test -tags e2e -timeout 20m -count 1 -run '^Test($(core))' ./cmd/slotwright/e2e || exit 1; \
+	done
+	SLOTWRIGHT_ENGINE= go test -tags 'e2e engines' -timeout 20m -count 1 -run '^Test(AClusterIsGrownAndShrunk|KeysOfEvery|AKeyInAnother)' ./cmd/slotwright/e2e
+
 bench: ## the speed of all that has a bar, side by side with redis-cli
 	@$(servers)
 	@test -x .engines/valkey-9.1/bin/valkey-server || .ci/engines valkey-9.1
@@ -42,7 +54,7 @@ lint: $(linter) ## vet, the pinned linter, shellcheck
 	@.ci/install shellcheck
 	shellcheck .ci/run .ci/install .ci/engines examples/quickstart/demo.sh
 	go vet ./...
-	go vet -tags e2e,bench ./...
+	go vet -tags e2e,engines,bench ./...
 	$(linter) run --timeout 15m
 
 # The linter's own modules stay out of the product's go.mod.

@@ -88,7 +88,7 @@ func (b *bench) tampered(file string) {
 // plan file: what is left of it was approved, too.
 func TestASavedPlanThatWasCutOffGoesOn(t *testing.T) {
 	const keys = 60_000
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	b.apply(b.write("3.yaml", shape{masters: 3, nodes: first(3)}))
 	b.fleet.Write(t, keys, 128)
 	traffic := b.fleet.Traffic(2, time.Millisecond)

@@ -177,14 +177,14 @@ func mentions(t testing.TB, text string, words ...string) {
 }
 
 // createdByCLI makes one cluster of all servers with redis-cli and waits until
-// every server knows every replica as one.
+// every server knows every replica as one, and every replica has its data.
 func (b *bench) createdByCLI(replicas int) {
 	b.t.Helper()
 	b.fleet.Create(b.t, replicas)
 	all := len(b.fleet.Servers)
-	b.until("every server knows every replica", func() bool {
+	b.until("every server knows every replica, and all have their data", func() bool {
 		for i := range all {
-			if len(b.followed(i)) != all-all/(replicas+1) {
+			if len(b.followed(i)) != all-all/(replicas+1) || b.info(i, "replication", "role") == "slave" && !b.linked(i) {
 				return false
 			}
 		}

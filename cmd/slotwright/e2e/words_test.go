@@ -48,7 +48,7 @@ func TestALiveClusterIsImportedAsItIs(t *testing.T) {
 // while it runs another one holds; run again, the saved plan is finished.
 func TestAnInterruptedApplyIsFinishedByTheSavedPlan(t *testing.T) {
 	const keys = 200_000
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	b.apply(b.write("orders.yaml", shape{masters: 3, replicas: 0, nodes: first(3), zones: abc(4)}))
 	b.fleet.Write(t, keys, 128)
 	grow, saved := b.write("grow.yaml", shape{masters: 4, replicas: 0, nodes: first(4), zones: abc(4)}), filepath.Join(b.dir, "grow.plan")
