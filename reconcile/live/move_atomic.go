@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,6 +86,9 @@ func (x *export) run(ctx context.Context) error {
 		}
 		for _, r := range x.routes {
 			r.text.Store(&why)
+		}
+		if strings.Contains(why, "NOPERM") { // asking again would not help
+			break
 		}
 	}
 	return x.clear(ctx)
