@@ -2,6 +2,41 @@
 
 package e2e
 
+// What may go wrong, and the test that proves what then happens:
+//
+//	a run is killed at any boundary of its steps, or anywhere       TestARunKilledAnywhereIsTakenUpOrTakenBack
+//	two shards leave in one commit, and the run is killed between   the same
+//	a commit is taken back in the middle, or changed for another    the same, TestADrainIsChangedForAnotherOne
+//	two runs at once, from two machines                             TestTwoRunsAtOnceOneActs
+//	a leaving shard does not answer                                 TestALeavingShardThatIsSilentIsNeverRemoved
+//	a leaving master dies with slots left, its replica is elected   TestADrainedMasterThatDiesIsFailedOverAndTheDrainGoesOn
+//	a dead master's replica is not elected yet                      TestADeadMastersReplicaIsNotBarredFromElection
+//	a member can't be told to forget                                TestNothingIsForgottenWhileAMemberCannotHearOfIt
+//	the run sees a minority of the cluster                          TestARunThatSeesAMinorityMovesAndRemovesNothing
+//	a wrong password, no password, the wrong authority              TestALoginThatIsRefusedIsToldWithoutThePassword, TestPlainTextIsToldFromTLS
+//	the target has no memory, or would evict                        TestASlotIsNotHandedOverBeforeItsKeysAre
+//	the target refuses keys, fills up or hangs in mid-slot          the same
+//	the run dies while a key is on its way                          the same
+//	functions are only on the old masters                           the same
+//	clients write all the time while slots move                     the same, TestACommittedShapeIsReachedWithoutLosingAWrite
+//	keys expire while they move                                     TestKeysThatExpireWhileTheyMoveStayMortal
+//	a key is at both ends, with one value or with two               TestAHalfMovedSlotIsClosedWithAllItsKeys, TestTwoValuesOfOneKeyAreNotChosenBetween
+//	source or target fails over with a slot half-moved              TestAHalfMovedSlotIsClosedWithAllItsKeys
+//	the target was told that it owns a slot, and nobody else        the same
+//	a person left a slot half-moved                                 the same
+//	the target of a half-moved slot is gone for good                TestAHalfMovedSlotWaitsForItsDeadEnd
+//	a person fails a shard over in the middle of a run              TestAFailoverByHandDoesNotStopARun
+//	a slot has keys and no owner                                    TestASlotThatNobodyOwnsIsNotGivenAway
+//	the servers would rearrange a drained shard by themselves       TestADrainedShardIsNotRearrangedByTheServers
+//	a sync takes long                                               TestALongSyncIsWaitedForAndNotBegunAgain
+//	a new node has keys, slots, or another cluster's memory         TestAStaleNodesConfIsRefused
+//	an address belongs to another cluster now                       the same
+//	a forgotten node runs on                                        TestAForgottenNodeThatComesBackIsNoticed
+//	all addresses change at once                                    TestEveryAddressChangesAtOnce
+//	a server of another version, and two versions in one cluster    TestAServerOfAnotherVersionIsNotMet, TestAClusterIsGrownAndShrunkInTheMiddleOfAnUpgrade
+//	a shard stands in one zone                                      TestShardsThatStandInOneZoneAreCrossedOneByOne
+//	a command was renamed                                           TestARenamedCommandIsSaidPlainly
+
 import (
 	"context"
 	"errors"
