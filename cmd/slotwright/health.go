@@ -47,6 +47,7 @@ type nodeSeen struct {
 	ID       string `json:"id"`
 	Address  string `json:"address"`
 	Zone     string `json:"zone"`
+	Role     string `json:"role,omitempty"` // of others: spare, new, leaving or stranger, where that is known
 	State    string `json:"state"`
 	LinkUp   *bool  `json:"linkUp,omitempty"`   // of replicas
 	LagBytes *int64 `json:"lagBytes,omitempty"` // of replicas, where it can be told
@@ -75,6 +76,9 @@ func statusOf(r reconcile.Result, compared bool) status {
 		s.InSync = &in
 	}
 	s.members(&r.Seen)
+	if compared {
+		s.roles(r)
+	}
 	for _, o := range r.Seen.Open {
 		s.OpenSlots = append(s.OpenSlots, openSlot{o.Slot, o.At, o.Peer, direction(o)})
 	}
@@ -99,6 +103,30 @@ func (s *status) members(seen *cluster.State) {
 		}
 	}
 	slices.SortStableFunc(s.Shards, func(a, b shardSeen) int { return first(a.Slots) - first(b.Slots) })
+}
+
+// roles says what the nodes outside the shards are there for.
+func (s *status) roles(r reconcile.Result) {
+	seated := map[string]bool{}
+	for _, shard := range r.Plan.Goal.Shards {
+		seated[shard.Leader] = true
+		for _, name := range shard.Replicas {
+			seated[name] = true
+		}
+	}
+	for i := range s.Others {
+		other := &s.Others[i]
+		switch n := r.Seen.Node(other.Name); {
+		case n.Before && n.Member:
+			other.Role = "leaving"
+		case !n.Listed:
+			other.Role = "stranger"
+		case seated[n.Name]:
+			other.Role = "new"
+		case len(seated) > 0:
+			other.Role = "spare"
+		}
+	}
 }
 
 func asShard(master *cluster.Node, replicas []*cluster.Node) shardSeen {
@@ -155,7 +183,7 @@ func direction(o cluster.Open) string {
 
 // healthWord is a node's health in a word or two.
 func healthWord(n *cluster.Node) string {
-	return [...]string{"up", "loading", "not started", "silent", "failed"}[n.Health]
+	return [...]string{"up", "loading", "not running", "silent", "failed"}[n.Health]
 }
 
 // served are the slots whose owner answers.
@@ -214,6 +242,7 @@ func problems(seen *cluster.State) []string {
 func troubles(n *cluster.Node) []string {
 	var out []string
 	switch {
+	case n.Health == cluster.Absent && !n.Member: // it waits for its first start
 	case n.Health != cluster.Up:
 		out = append(out, fmt.Sprintf("%s is %s%s", n.Name, healthWord(n), after(": ", strings.TrimPrefix(n.Trouble, n.Name+": "))))
 	case n.Foreign:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -110,7 +111,8 @@ func judged(looked []surveyed, compared bool) (all []status, code exit, well boo
 	for _, s := range looked {
 		one := statusOf(s.result, compared)
 		all = append(all, one)
-		well = well && one.Health == healthy && (one.InSync == nil || *one.InSync)
+		serves := one.Health == healthy || s.want.State == spec.Absent
+		well = well && serves && (one.InSync == nil || *one.InSync)
 		if one.Health == untold {
 			code = worse(code, exitError)
 		}
@@ -144,7 +146,7 @@ func statusText(out io.Writer, p paint, s status) error {
 			}
 		}
 		for _, n := range s.Others {
-			row(w, n, "-", "", "")
+			row(w, n, cmp.Or(n.Role, "-"), "", "")
 		}
 		if err := w.Flush(); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec"
 )
 
 // ailing is a cluster with something of everything.
@@ -40,8 +41,23 @@ func ailing(t *testing.T) cluster.State {
 func TestStatusPrintsForPeopleAndPrograms(t *testing.T) {
 	held := reconcile.Result{Cluster: "orders", Observed: true, Seen: ailing(t)}
 	held.Plan.Holds = []plan.Hold{{Why: plan.Wait, Code: plan.NodeSilent}}
+	grows := reconcile.Result{Cluster: "grows", Observed: true, Seen: cluster.State{Formed: true}}
+	for _, name := range []string{"a", "new", "spare", "leaving", "stranger"} {
+		n := cluster.Node{Name: name, ID: "id-" + name, Addr: name + ".test:6379", Exists: true, Ready: true}
+		n.Listed, n.Before = name != "leaving" && name != "stranger", name == "leaving"
+		n.Member = n.Before || name == "a"
+		if name == "a" {
+			n.Slots = slots(t, "0-16383")
+		}
+		if name == "new" {
+			n.Health, n.Exists = cluster.Absent, false
+		}
+		grows.Seen.Nodes = append(grows.Seen.Nodes, n)
+	}
+	grows.Plan.Goal.Shards = []plan.Shard{{Leader: "a", Replicas: []string{"new"}}}
+	grows.Plan.Steps = []plan.Step{{Kind: plan.Start, Node: "new"}}
 	all := []status{
-		statusOf(held, true),
+		statusOf(held, true), statusOf(grows, true),
 		statusOf(reconcile.Result{Cluster: "lost", Err: errors.New("list pods: forbidden")}, true),
 	}
 	var text, machine bytes.Buffer
@@ -93,6 +109,18 @@ func TestHealthIsJudgedByWhoServes(t *testing.T) {
 		if got := statusOf(reconcile.Result{Observed: true, Seen: s}, false); got.Health != c.want {
 			t.Errorf("%s: %s, want %s; problems %q", c.name, got.Health, c.want, got.Problems)
 		}
+	}
+}
+
+func TestAClusterThatIsToBeAbsentIsWellWhenItIsGone(t *testing.T) {
+	gone := surveyed{want: spec.Topology{State: spec.Absent}, result: reconcile.Result{Observed: true}}
+	gone.result.Seen.Nodes = []cluster.Node{{Name: "a", Listed: true, Health: cluster.Absent}}
+	if _, code, well := judged([]surveyed{gone}, true); !well || code != exitOK {
+		t.Errorf("well %v, exit code %d", well, code)
+	}
+	gone.result.Plan.Steps = []plan.Step{{Kind: plan.Destroy, Node: "a"}}
+	if _, _, well := judged([]surveyed{gone}, true); well {
+		t.Error("well although a node is to be destroyed still")
 	}
 }
 

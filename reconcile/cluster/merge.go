@@ -129,6 +129,7 @@ func (m *merger) add(v *View) {
 		if v.Loading {
 			n.Health = Loading
 		}
+	case self == nil && !v.Place.Exists: // there was nobody to ask
 	case self == nil:
 		n.Trouble = "its answer has no line about itself"
 	default:

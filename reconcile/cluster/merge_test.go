@@ -195,7 +195,7 @@ func TestFailedNeedsAMajorityOfAnsweringMasters(t *testing.T) {
 
 func TestAPlaceThatDoesNotExistIsAbsent(t *testing.T) {
 	views := append(world(t, three), View{Place: Place{Name: "n5", Listed: true}})
-	if n := Merge(views); n.Node("n5").Health != Absent || n.Node("n5").Member {
+	if n := Merge(views); n.Node("n5").Health != Absent || n.Node("n5").Member || n.Node("n5").Trouble != "" {
 		t.Errorf("n5 is %+v", n.Node("n5"))
 	}
 }
