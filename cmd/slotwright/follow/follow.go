@@ -148,7 +148,11 @@ func (f *Follower) take(s gitsync.Snapshot) {
 	}
 	log.Info("read", "source", f.Origin.Name, "clusters", len(f.wants()), "mistakes", len(f.book.mistakes))
 	for _, m := range f.book.mistakes {
-		log.Error("mistake: the last good topology is kept", "cluster", m.Cluster, "mistake", m.String())
+		about := log
+		if m.Cluster != "" {
+			about = log.With("cluster", m.Cluster)
+		}
+		about.Error("mistake: the last good topology is kept", "mistake", m.String())
 	}
 	for name, e := range f.book.entries {
 		if was, known := before[name]; !e.Orphaned.IsZero() && (!known || was.Orphaned.IsZero()) {
