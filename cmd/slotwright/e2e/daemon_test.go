@@ -191,7 +191,7 @@ func (d *daemon) hook(secret, ref string) int {
 	body := fmt.Appendf(nil, `{"ref":%q}`, ref)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
-	req, err := http.NewRequest("POST", "http://"+d.address+"/hooks/github", bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, "http://"+d.address+"/hooks/github", bytes.NewReader(body))
 	if err != nil {
 		d.b.t.Fatal(err)
 	}
