@@ -6,8 +6,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 	"github.com/slotwright/slotwright/reconcile"
@@ -100,4 +105,48 @@ func TestMovesAreCountedOnce(t *testing.T) {
 			t.Errorf("%s is not there in\n%s", want, text)
 		}
 	}
+}
+
+// The README lists the metrics, with their labels, and no others.
+func TestTheReadmeListsEveryMetric(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, m := range regexp.MustCompile("`(slotwright_[a-z_]+)(?:{([a-z,]+)})?`").FindAllStringSubmatch(string(text), -1) {
+		labels := strings.Split(m[2], ",")
+		slices.Sort(labels)
+		listed[m[1]+" "+strings.Join(labels, ",")] = true
+	}
+	for name := range described(t) {
+		if !listed[name] {
+			t.Errorf("the README does not list %s", name)
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("the README lists %s, which is not there", name)
+	}
+}
+
+// described are the metrics of ours, each with its labels.
+func described(t *testing.T) map[string]bool {
+	m := NewMetrics("v1")
+	all := make(chan *prometheus.Desc, 100)
+	for _, c := range []prometheus.Collector{m.looks, m.passes, m.steps, m.slots, m.keys, m.hooks, Gauges{}} {
+		c.Describe(all)
+	}
+	close(all)
+	out := map[string]bool{"slotwright_build_info version": true}
+	for d := range all {
+		found := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: {([^}]*)}`).FindStringSubmatch(d.String())
+		if found == nil {
+			t.Fatalf("a description of another form: %s", d)
+		}
+		labels := strings.Split(found[2], ",")
+		slices.Sort(labels)
+		out[found[1]+" "+strings.Join(labels, ",")] = true
+	}
+	return out
 }
