@@ -23,15 +23,18 @@ func (p *place) id(i int) string {
 // owned are the slots of server i as it says itself.
 func (p *place) owned(i int) slot.Set {
 	p.b.Helper()
-	s := p.fleet.Servers[i]
-	ranges, err := p.client(i).ClusterSlots(p.b.Context()).Result()
+	id := p.id(i)
+	shards, err := p.client(i).ClusterShards(p.b.Context()).Result()
 	if err != nil {
 		p.b.Fatal(err)
 	}
 	var mine slot.Set
-	for _, r := range ranges {
-		if len(r.Nodes) > 0 && r.Nodes[0].Addr == s.Addr {
-			mine.AddRange(r.Start, r.End)
+	for _, shard := range shards {
+		if len(shard.Nodes) != 1 || shard.Nodes[0].ID != id { // there are no replicas
+			continue
+		}
+		for _, r := range shard.Slots {
+			mine.AddRange(int(r.Start), int(r.End))
 		}
 	}
 	return mine

@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,9 +18,10 @@ import (
 // back while clients write and read, with MIGRATE.
 func BenchmarkMigrate(b *testing.B) {
 	plain := byRebalance("redis-cli --cluster rebalance")
-	piped := byRebalance("the same with --cluster-pipeline 100", "--cluster-pipeline", "100")
-	against := []*comparison{newComparison(plain.name, bar{speed: 4}), newComparison(piped.name, bar{speed: 2})}
+	piped := byRebalance("redis-cli --cluster rebalance --cluster-pipeline 100", "--cluster-pipeline", "100")
+	against := []*comparison{newComparison("MIGRATE", plain.name, bar{speed: 4}), newComparison("MIGRATE", piped.name, bar{speed: 2})}
 
+	results.remark("slots move with %d keys of %d bytes in them; each figure is of one run, clients write and read meanwhile", keys(), size)
 	still := func(*place) { time.Sleep(3 * time.Second) }
 	way{name: "nothing moves", grow: still, back: still}.run(b, func(legs) {})
 	for i, w := range []way{plain, piped} {
@@ -48,7 +50,7 @@ func BenchmarkAtomic(b *testing.B) {
 	}
 	b.Setenv("SLOTWRIGHT_ENGINE", engine)
 	bare := way{name: "CLUSTER MIGRATESLOTS to all sources at once", grow: (*place).gather, back: (*place).scatter}
-	against := newComparison(bare.name, bar{speed: 1 / 1.3})
+	against := newComparison("Valkey 9.1", bare.name, bar{speed: 1 / 1.3})
 	bare.run(b, against.peer)
 	byApply("slotwright, atomic", usual).run(b, against.ours)
 }
@@ -62,7 +64,7 @@ type way struct {
 
 func byApply(name string, budget time.Duration) way {
 	to := func(masters int) func(*place) {
-		return func(p *place) { p.slotwright("apply", p.file(masters, 0, budget), "--auto-approve") }
+		return func(p *place) { p.apply(p.file(masters, 0, budget)) }
 	}
 	return way{name: name, grow: to(4), back: to(3), again: to(4)}
 }
@@ -81,6 +83,7 @@ func byRebalance(name string, more ...string) way {
 // leg is one deed on the way.
 type leg struct {
 	took    time.Duration
+	moving  time.Duration // that part of it in which slots move
 	clients livetest.Report
 }
 
@@ -90,20 +93,21 @@ type leg struct {
 type legs struct{ join, grow, back, again leg }
 
 // comparison is the rows of one peer.
-type comparison struct{ grow, back, again *row }
+type comparison struct{ grow, back, leave, again *row }
 
-func newComparison(peer string, b bar) *comparison {
-	held := fmt.Sprintf("%d keys of %d bytes", keys(), size)
+func newComparison(how, peer string, b bar) *comparison {
 	return &comparison{
-		grow:  results.row("3 to 4 masters, "+held, peer, b),
-		back:  results.row("4 to 3 masters, "+held, peer, b),
-		again: results.row("3 to 4, and before it the fourth joins", "add-node, "+peer, bar{}),
+		grow:  results.row(how+", 3 to 4 masters", peer, b),
+		back:  results.row(how+", 4 to 3 masters, the slots alone", peer, b),
+		leave: results.row(how+", 4 to 3 masters, then the fourth redirects clients for 5 s and leaves", "", bar{}),
+		again: results.row(how+", the fourth joins, then 3 to 4 masters", "add-node, "+peer, bar{}),
 	}
 }
 
 func (c *comparison) ours(l legs) {
 	c.grow.ours = append(c.grow.ours, l.grow.took)
-	c.back.ours = append(c.back.ours, l.back.took)
+	c.back.ours = append(c.back.ours, l.back.moving)
+	c.leave.ours = append(c.leave.ours, l.back.took)
 	c.again.ours = append(c.again.ours, l.again.took)
 }
 
@@ -162,13 +166,18 @@ func (p *place) watched(name string, deed func(*place)) leg {
 	p.b.Helper()
 	clients := p.fleet.Traffic(2, time.Millisecond)
 	cpu := p.fleet.CPU()
+	p.moving = 0
 	took := timed(func() { deed(p) })
 	cpu = p.fleet.CPU() - cpu
 	r := clients.Stop()
 	if len(r.Lost) > 0 {
 		p.b.Fatalf("%s: lost %v", name, r.Lost)
 	}
-	results.remark("%s: %s, servers' processor time %s, a client's p50 %s, p99 %s, max %s (%d commands, %d failed)",
-		name, human(took), human(cpu), human(r.P50), human(r.P99), human(r.Max), r.Writes+r.Reads, r.Errors)
-	return leg{took, r}
+	whole := human(took)
+	if p.moving > 0 {
+		whole += ", of which slots move for " + human(p.moving)
+	}
+	results.remark("%s: %s, servers' processor time %s; a client's p50 %s, p99 %s, max %s (%d commands, %d failed)",
+		name, whole, human(cpu), human(r.P50), human(r.P99), human(r.Max), r.Writes+r.Reads, r.Errors)
+	return leg{took, cmp.Or(p.moving, took), r}
 }

@@ -3,6 +3,8 @@
 package bench
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +26,8 @@ type place struct {
 	fleet *livetest.Fleet
 	dir   string
 	conns map[int]*redis.Client
+
+	moving time.Duration // how long slots moved in the last apply
 }
 
 func newPlace(b *testing.B, opts livetest.Options) *place {
@@ -52,13 +56,41 @@ func (p *place) file(masters, replicas int, budget time.Duration) string {
 	return path
 }
 
-// slotwright runs the command, which must exit with 0.
-func (p *place) slotwright(args ...string) {
+// slotwright runs the command, which must exit with 0, and returns what it
+// printed.
+func (p *place) slotwright(args ...string) []byte {
 	p.b.Helper()
+	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(binary, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(p.dir, "state"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		p.b.Fatalf("slotwright %s: %v\n%s", strings.Join(args, " "), err, out)
+	if err := cmd.Run(); err != nil {
+		p.b.Fatalf("slotwright %s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return stdout.Bytes()
+}
+
+// apply applies a file and notes how long slots moved.
+func (p *place) apply(file string) {
+	p.b.Helper()
+	events := json.NewDecoder(bytes.NewReader(p.slotwright("apply", file, "--auto-approve", "-o", "json")))
+	var began time.Time
+	for events.More() {
+		var e struct {
+			Event string
+			Time  time.Time
+			Steps []struct{ Kind string }
+		}
+		if err := events.Decode(&e); err != nil {
+			p.b.Fatal(err)
+		}
+		switch {
+		case len(e.Steps) == 0 || e.Steps[0].Kind != "Move":
+		case e.Event == "began":
+			began = e.Time
+		case e.Event == "ended":
+			p.moving = e.Time.Sub(began)
+		}
 	}
 }
 

@@ -54,7 +54,9 @@ func (t *table) String() string {
 	var b strings.Builder
 	b.WriteString("| work | slotwright | peer | speed | bar | |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range t.rows {
-		fmt.Fprintln(&b, r)
+		if len(r.ours)+len(r.peers) > 0 {
+			fmt.Fprintln(&b, r)
+		}
 	}
 	if len(t.remarks) > 0 {
 		b.WriteString("\n- " + strings.Join(t.remarks, "\n- ") + "\n")
