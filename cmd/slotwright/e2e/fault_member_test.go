@@ -49,7 +49,7 @@ func TestAStaleNodesConfIsRefused(t *testing.T) {
 			if c.as != "" {
 				with = shape{masters: 3, nodes: []int{0, 1, c.node}, names: map[int]string{c.node: c.as}}
 			}
-			file := b.write(c.code+".yaml", with)
+			file := b.write("new.yaml", with)
 			b.untouched(first(8), func() {
 				b.heldBy(file, c.code, b.name(with, c.node))
 			})

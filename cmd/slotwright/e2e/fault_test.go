@@ -207,5 +207,5 @@ func (b *bench) unmarked() {
 func (b *bench) heldBy(file, code string, words ...string) {
 	b.t.Helper()
 	o := b.must(3, "apply", file, "--auto-approve", "--timeout", "4s")
-	mentions(b.t, o.stdout+o.stderr, append(words, code)...)
+	mentions(b.t, o.stdout+o.stderr, append(words, " "+code)...) // not part of a path
 }
