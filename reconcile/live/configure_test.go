@@ -116,7 +116,17 @@ func TestOnlyAReplicaOrAnIdleMasterIsRestarted(t *testing.T) {
 	if err := try(t, c, plan.Step{Kind: plan.Restart, Node: "m0"}); err == nil || !strings.Contains(err.Error(), "master with slots") {
 		t.Errorf("a master with slots: %v", err)
 	}
-	seen := do(t, c, plan.Step{Kind: plan.Restart, Node: "r0"}, plan.Step{Kind: plan.Restart, Node: "idle"})
+	told := map[string]int{}
+	steps := []plan.Step{{Kind: plan.Restart, Node: "r0"}, {Kind: plan.Restart, Node: "idle"}}
+	err := c.Do(t.Context(), observe(t, c), steps, func(p plan.Progress) {
+		if p.Total > 0 && p.Done == p.Total {
+			told[p.Step.Node]++
+		}
+	})
+	if err != nil || told["r0"] != 1 || told["idle"] != 1 {
+		t.Fatalf("error %v, ends told by node %v, want one each", err, told)
+	}
+	seen := observe(t, c)
 	if r := seen.Node("r0"); !r.Linked || r.Master != seen.Node("m0").ID {
 		t.Errorf("r0 after its restart: linked %v, master %.8s", r.Linked, r.Master)
 	}

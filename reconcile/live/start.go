@@ -149,7 +149,6 @@ func (w *work) restart(ctx context.Context, steps []plan.Step) error {
 		if err := w.restartOne(ctx, s); err != nil {
 			return fmt.Errorf("restart %s: %w", s.Node, err)
 		}
-		w.done(s, "")
 	}
 	return nil
 }
@@ -173,11 +172,12 @@ func (w *work) restartOne(ctx context.Context, s plan.Step) error {
 	}
 	master := w.seen.ByID(before.self.Master)
 	if master == nil {
+		w.done(s, "")
 		return nil
 	}
 	l, err := w.look(ctx, master)
 	if err != nil {
 		return err
 	}
-	return w.synced(ctx, s, l)
+	return w.synced(ctx, s, l) // says that it is done, too
 }
