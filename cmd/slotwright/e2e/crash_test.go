@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -123,12 +124,24 @@ func (c *crasher) whole(file string) {
 // at every server.
 func (b *bench) givenBack() {
 	b.t.Helper()
+	var left []string
+	if !livetest.Eventually(45*time.Second, func() bool { left = b.borrowed(); return len(left) == 0 }) {
+		b.t.Errorf("not put back: %v", left)
+	}
+}
+
+// borrowed are the servers on which something is switched for a run. A daemon
+// tells that the shape is reached before it has put everything back.
+func (b *bench) borrowed() []string {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	var out []string
 	for _, s := range b.fleet.Servers {
 		got, err := b.fleet.Client(s).ConfigGet(ctx, "cluster-*mi*ration*").Result()
 		if err != nil || got["cluster-allow-replica-migration"] != "yes" || got["cluster-migration-barrier"] != "1" {
-			b.t.Errorf("%s has %v: %v", s.Name, got, err)
+			out = append(out, fmt.Sprintf("%s has %v: %v", s.Name, got, err))
 		}
 	}
+	return out
 }
