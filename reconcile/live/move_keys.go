@@ -32,7 +32,9 @@ func (b batch) weight() (sum float64) {
 //
 // What is left is listed anew after every unknown answer (IOERR, a timeout, a
 // broken connection): the key may be at either end or at both. One that is at
-// both answers BUSYKEY and is compared.
+// both answers BUSYKEY and is compared. Before the next try the ends are ready
+// for each other again: a target that lost sight of an owner of slots, which a
+// failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
 func (w *pair) empty(ctx context.Context, slots []int) error {
 	missed := 0
 	for {
@@ -52,6 +54,9 @@ func (w *pair) empty(ctx context.Context, slots []int) error {
 			return fmt.Errorf("keys of %s do not reach %s: %w", w.from.name, w.to.name, unknown)
 		}
 		if err := pause(ctx, time.Duration(missed)*200*time.Millisecond); err != nil {
+			return err
+		}
+		if err := w.meet(ctx); err != nil {
 			return err
 		}
 	}
@@ -174,14 +179,14 @@ func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err er
 // take, for it goes on also when the client has given up.
 func (w *pair) wait(n int) time.Duration { return time.Duration(n)*w.timeout + slack }
 
-// judge tells an answer that leaves it open where keys are from a refusal that
-// ends the move. OK and NOKEY (expired meanwhile) are both success.
+// judge tells an answer that leaves it open where keys are, or that time may
+// lift, from a refusal that ends the move. OK and NOKEY (expired meanwhile) are both success.
 func (w *pair) judge(ctx context.Context, db int, b batch, err error) (unknown, bad error) {
 	var s ServerError
 	switch {
 	case err == nil:
 		return nil, nil
-	case !errors.As(err, &s), strings.HasPrefix(string(s), "IOERR"):
+	case !errors.As(err, &s), strings.HasPrefix(string(s), "IOERR"), strings.Contains(string(s), "CLUSTERDOWN"):
 		return err, nil
 	case strings.Contains(string(s), "BUSYKEY"):
 		return w.settle(ctx, db, b)

@@ -52,7 +52,10 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 			return nil, err
 		}
 	}
-	if err := p.meet(ctx, w); err != nil {
+	if err := w.meet(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.locate(ctx); err != nil {
 		return nil, err
 	}
 	w.timeout, err = a.migrateTimeout(ctx)
@@ -62,7 +65,7 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 
 // meet waits until both ends serve and know each other as masters, which
 // SETSLOT demands; after a failover that takes gossip a moment.
-func (p *party) meet(ctx context.Context, w *pair) error {
+func (w *pair) meet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readiness, fmt.Errorf("%s and %s are not ready for each other after %s", w.from.name, w.to.name, readiness))
 	defer cancel()
 	for {
@@ -70,7 +73,7 @@ func (p *party) meet(ctx context.Context, w *pair) error {
 		if err != nil || why == "" {
 			return err
 		}
-		if err := p.remind(ctx, w.to); err != nil {
+		if err := w.remind(ctx, w.to); err != nil {
 			return err
 		}
 		if pause(ctx, 50*time.Millisecond) != nil {
@@ -123,13 +126,34 @@ func (w *pair) notReady(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		i := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.ID == e.of.id && l.Flags.Master && l.Host != "" })
-		if i < 0 {
+		if masterLine(lines, e.of) == nil {
 			return e.at.name + " does not know " + e.of.name + " as a master yet", nil
 		}
-		w.host, w.port = lines[i].Host, lines[i].Port // in the end those of the target, as the source knows it
 	}
 	return "", nil
+}
+
+// masterLine is the line of a master with an address, nil if there is none.
+func masterLine(lines []cluster.Line, of *end) *cluster.Line {
+	i := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.ID == of.id && l.Flags.Master && l.Host != "" })
+	if i < 0 {
+		return nil
+	}
+	return &lines[i]
+}
+
+// locate asks the source where it finds the target.
+func (w *pair) locate(ctx context.Context) error {
+	_, lines, err := w.from.view(ctx)
+	if err != nil {
+		return err
+	}
+	line := masterLine(lines, w.to)
+	if line == nil {
+		return fmt.Errorf("%s does not know %s as a master any more", w.from.name, w.to.name)
+	}
+	w.host, w.port = line.Host, line.Port
+	return nil
 }
 
 // migrateTimeout is three quarters of the node timeout. MIGRATE blocks its

@@ -3,7 +3,10 @@ package live
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 const library = "#!lua name=mine\nredis.register_function('answer', function() return 42 end)"
@@ -32,6 +35,25 @@ func TestANewMasterWithOtherFunctionsIsRefused(t *testing.T) {
 	if got := w.look().Node("n2").Slots; !got.Empty() {
 		t.Errorf("slots %s moved all the same", got)
 	}
+}
+
+func TestATargetThatLosesSightOfAnOwnerInMidMoveIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	slots := ranged(0, 5)
+	want := w.fill(w.nodes[0], slots, 10)
+	m, blind := w.mover(), sync.Once{}
+	m.dial = func(addr string) Conn {
+		return watchConn{w.dial(addr), func(cmd string) {
+			if cmd == "MIGRATE" { // a slot without an owner makes it say cluster_state:fail
+				blind.Do(func() { w.must(w.nodes[2], "CLUSTER", "DELSLOTS", slot.Count-1) })
+			}
+		}}
+	}
+	if err := m.move(context.Background(), moves("n0", "n2", slots)); err != nil {
+		t.Fatal(err)
+	}
+	w.holds(w.nodes[2], slots, want)
 }
 
 func TestAKeyThatWouldOutlastTheNodeTimeoutStaysWhereItIs(t *testing.T) {
