@@ -65,7 +65,7 @@ type lagging struct {
 func (w *work) late(ctx context.Context, nodes []*cluster.Node, behind func(*look) []string) []lagging {
 	all := make([]lagging, len(nodes))
 	each(nodes, func(i int, n *cluster.Node) {
-		l, err := w.look(ctx, n)
+		l, err := w.glimpse(ctx, n)
 		all[i] = lagging{node: n, look: l, err: err}
 		if err != nil {
 			return

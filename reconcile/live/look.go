@@ -32,6 +32,30 @@ func (w *work) look(ctx context.Context, n *cluster.Node) (*look, error) {
 	case view.Loading:
 		return nil, fmt.Errorf("%s at %s is loading its data", n.Name, n.Addr)
 	}
+	return recognised(n, view)
+}
+
+// glimpse is look for those who only want to know whom a node knows, without
+// info: a hundred nodes are asked many times over, and INFO and CONFIG cost a
+// server nearly as much again.
+func (w *work) glimpse(ctx context.Context, n *cluster.Node) (*look, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience.answer)
+	defer cancel()
+	view := cluster.View{}
+	value, err := w.conn(n.Addr).Do(ctx, "CLUSTER", "NODES")
+	text, err := asText(Reply{Value: value, Err: err})
+	if err == nil {
+		view.Lines, err = cluster.ParseNodes(text)
+	}
+	if err != nil {
+		w.drop(n.Addr)
+		return nil, fmt.Errorf("%s at %s does not answer: %s", n.Name, n.Addr, trouble(err))
+	}
+	return recognised(n, view)
+}
+
+// recognised is the look of a node that is the one that was seen there.
+func recognised(n *cluster.Node, view cluster.View) (*look, error) {
 	l := &look{
 		name: n.Name, addr: n.Addr, self: cluster.Myself(view.Lines), info: view.Info,
 		lines: make(map[string]*cluster.Line, len(view.Lines)),
