@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -57,8 +58,7 @@ func (w *work) agree(ctx context.Context, nodes []*cluster.Node, subjects []*loo
 // lagging is a member that has not heard all news yet.
 type lagging struct {
 	node *cluster.Node
-	look *look // nil: it did not answer
-	ids  []string
+	ids  []string // of whom it has not heard; none when it did not answer
 	err  error
 }
 
@@ -66,7 +66,7 @@ func (w *work) late(ctx context.Context, nodes []*cluster.Node, behind func(*loo
 	all := make([]lagging, len(nodes))
 	each(nodes, func(i int, n *cluster.Node) {
 		l, err := w.glimpse(ctx, n)
-		all[i] = lagging{node: n, look: l, err: err}
+		all[i] = lagging{node: n, err: err}
 		if err != nil {
 			return
 		}
@@ -85,11 +85,14 @@ func (w *work) late(ctx context.Context, nodes []*cluster.Node, behind func(*loo
 
 // tell sends the late members the news straight from the subjects.
 func (w *work) tell(ctx context.Context, late []lagging, subjects map[string]*look) {
+	late = slices.DeleteFunc(slices.Clone(late), func(l lagging) bool { return len(l.ids) == 0 })
+	guests := make([]*look, len(late))
+	each(late, func(i int, l lagging) { guests[i], _ = w.look(ctx, l.node) }) // the address it announces is asked only here
 	calls := map[*look][]*look{}
-	for _, l := range late {
+	for i, l := range late {
 		for _, id := range someOf(l.ids) {
-			if s := subjects[id]; s != nil && l.look != nil && l.look.self.ID != id {
-				calls[s] = append(calls[s], l.look)
+			if s := subjects[id]; s != nil && guests[i] != nil && guests[i].self.ID != id {
+				calls[s] = append(calls[s], guests[i])
 			}
 		}
 	}

@@ -35,13 +35,13 @@ func (w *work) look(ctx context.Context, n *cluster.Node) (*look, error) {
 	return recognised(n, view)
 }
 
-// glimpse is look for those who only want to know whom a node knows, without
-// info: a hundred nodes are asked many times over, and INFO and CONFIG cost a
-// server nearly as much again.
+// glimpse is look for those who only want to know whom a node knows, with its
+// keys unknown and no config: a hundred nodes are asked many times over, and
+// INFO and CONFIG cost a server nearly as much again.
 func (w *work) glimpse(ctx context.Context, n *cluster.Node) (*look, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience.answer)
 	defer cancel()
-	view := cluster.View{}
+	view := cluster.View{Info: cluster.Info{Keys: cluster.Unknown}}
 	value, err := w.conn(n.Addr).Do(ctx, "CLUSTER", "NODES")
 	text, err := asText(Reply{Value: value, Err: err})
 	if err == nil {
