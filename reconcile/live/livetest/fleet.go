@@ -165,7 +165,10 @@ func (f *Fleet) conf(s *Server) string {
 		// Without a source address the bus would speak from 127.0.0.1, and the
 		// others would take that for this server's address.
 		"bind " + host, "bind-source-addr " + host, "dir " + s.Dir, "cluster-enabled yes", "cluster-config-file nodes.conf",
-		"appendonly yes", "protected-mode no", `save ""`, "repl-diskless-sync-delay 0", "cluster-node-timeout 2000",
+		// With appendfsync everysec a server on a busy disk keeps what it has
+		// acknowledged in its own memory for up to 2 s (flushAppendOnlyFile), and
+		// loses it when it is killed. With no it hands it to the kernel first.
+		"appendonly yes", "appendfsync no", "protected-mode no", `save ""`, "repl-diskless-sync-delay 0", "cluster-node-timeout 2000",
 	}
 	if f.opts.TLS == nil {
 		lines = append(lines, "port "+port)

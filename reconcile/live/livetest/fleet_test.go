@@ -43,7 +43,7 @@ func TestTrafficSeesALostKey(t *testing.T) {
 }
 
 func TestAServerComesBackWithItsDataOrWithout(t *testing.T) {
-	f := Start(t, Options{Config: map[string]string{"appendfsync": "always"}})
+	f := Start(t, Options{})
 	ctx, s := context.Background(), f.Servers[0]
 	c := f.Client(s)
 	if err := c.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
