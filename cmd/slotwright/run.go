@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slotwright/slotwright/cmd/slotwright/follow"
+	"github.com/slotwright/slotwright/cmd/slotwright/tell"
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/live"
 	"github.com/slotwright/slotwright/spec"
@@ -32,6 +33,8 @@ type following struct {
 
 	listen     string // address
 	hookSecret string // file
+	tells      telling
+	places     []*tell.Place
 }
 
 func (t *tool) run() *cobra.Command {
@@ -59,6 +62,11 @@ servers at /hooks/github, /hooks/gitlab, /hooks/gitea and /hooks/generic. All a
 webhook does is to have the source looked at. Nobody is asked for a password:
 listen where only those can connect who may read the addresses of your servers.
 
+It tells people how clusters stand, when that changes: with --status-api by a status
+of each commit, CONTEXT/CLUSTER; with --slack-url-file in a chat; with --webhook-url
+to a program, with X-Signature: sha256= and the hexadecimal HMAC-SHA256 of the
+body. What can't be delivered is tried again, and no cluster waits for it.
+
 Of several daemons for one source on one machine, one acts and the others stand by.
 
 With --once it looks at the source once, reconciles every cluster once, and exits:
@@ -81,6 +89,7 @@ SIGHUP makes it look at the source at once.`,
 	flags.StringVar(&f.format, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&f.listen, "listen", "", "serve /healthz, /readyz, /metrics, /api/v1/status and /hooks/ at this `ADDRESS`")
 	flags.StringVar(&f.hookSecret, "hook-secret-file", "", "`FILE` with the secret of webhooks; without it there are none")
+	f.tells.flags(c)
 	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
 	return c
 }
@@ -98,6 +107,9 @@ func (f *following) run(ctx context.Context) error {
 	}
 	memory, err := follow.Remember(state, f.origin.place().Name, f.origin.identity()...)
 	if err != nil {
+		return err
+	}
+	if f.places, err = f.tells.open(&f.origin); err != nil {
 		return err
 	}
 	board := follow.NewBoard()
@@ -132,12 +144,14 @@ func (f *following) oneTime(ctx context.Context, memory *follow.Memory, board *f
 		return exitHeld
 	}
 	defer free()
-	follower, err := f.follower(memory, f.front(board))
+	face := f.front(board)
+	follower, err := f.follower(memory, face)
 	if err != nil {
 		return err
 	}
 	defer follower.Source.Close()
 	results, err := follower.Once(ctx)
+	f.tellOnce(ctx, memory, face)
 	code := exitOK
 	for i, r := range results {
 		if i > 0 {
@@ -181,6 +195,7 @@ func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *f
 	face.wake.Store(new(follower.Source.Wake))
 	defer wakeOn(face.look, syscall.SIGHUP)()
 	f.log.Info("following", "source", follower.Origin.Name, "mode", f.mode, "version", built().Version)
+	defer f.tellOn(memory, face)()
 	follower.Run(ctx)
 	f.log.Info("stopped")
 	return nil

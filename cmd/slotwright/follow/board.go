@@ -2,6 +2,8 @@ package follow
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -19,6 +21,7 @@ type Board struct {
 	mu       sync.Mutex
 	now      Known
 	clusters map[string]*Cluster
+	watches  []chan struct{}
 }
 
 // Known is what a daemon knew at one moment.
@@ -44,6 +47,11 @@ type Cluster struct {
 	Passed   time.Time       // when the last pass ended
 	Observed time.Time       // when what is in Result was seen
 	Running  []plan.Progress // of the stage at hand, in its order
+	// Last is how the last pass for this topology ended by itself, nil before
+	// that. It does not change while a pass runs, as Result does.
+	Last *reconcile.Result
+	// Acting says that the pass that runs has begun a stage.
+	Acting bool
 	// Stale says that Result is about an older topology: the cluster was not
 	// looked at for this one yet.
 	Stale  bool
@@ -58,6 +66,27 @@ type Orphan struct {
 
 // NewBoard is an empty board.
 func NewBoard() *Board { return &Board{clusters: map[string]*Cluster{}} }
+
+// Watch has a value whenever something is news, be it one thing or many: every
+// step counts, and how far it has come does not. There is one channel for each
+// call.
+func (b *Board) Watch() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	watch := make(chan struct{}, 1)
+	b.watches = append(b.watches, watch)
+	return watch
+}
+
+// poke tells those who watch. It needs b.mu and never blocks.
+func (b *Board) poke() {
+	for _, watch := range b.watches {
+		select {
+		case watch <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Now is all that is known. It does not change afterwards.
 func (b *Board) Now() Known {
@@ -87,6 +116,7 @@ func (b *Board) Cluster(name string) Cluster {
 func (b *Board) Looked(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.poke()
 	b.now.Looked, b.now.Error = time.Now(), ""
 	if err != nil {
 		b.now.Error = err.Error()
@@ -106,6 +136,7 @@ func (b *Board) Standby(holder string) {
 func (b *Board) turn(book *book) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.poke()
 	b.now.Seen, b.now.Good, b.now.Mistakes, b.now.Orphans = book.seen, book.good, book.mistakes, nil
 	for name, e := range book.entries {
 		if !e.Orphaned.IsZero() {
@@ -119,7 +150,7 @@ func (b *Board) turn(book *book) {
 			b.clusters[name] = c
 		}
 		if !alike(c.Want, e.Topology) {
-			c.Stale, c.opened = true, false
+			c.Stale, c.opened, c.Last, c.Acting = true, false, nil, false
 		}
 		c.Revision, c.Signer, c.Want = e.Revision, e.Signer, e.Topology
 	}
@@ -151,12 +182,15 @@ func (b *Board) event(e reconcile.Event) {
 	if c == nil {
 		return
 	}
+	if e.What != reconcile.Advanced {
+		defer b.poke()
+	}
 	switch e.What {
 	case reconcile.Planned:
 		c.Result.Plan, c.Result.Seen, c.Result.Observed = e.Plan, e.Seen, true
 		c.Observed, c.Stale = time.Now(), !c.opened
 	case reconcile.Began:
-		c.Running = nil
+		c.Running, c.Acting = nil, c.opened
 		for _, s := range e.Stage {
 			c.Running = append(c.Running, plan.Progress{Step: s})
 		}
@@ -179,11 +213,15 @@ func sameDeed(a, b plan.Step) bool {
 func (b *Board) result(r reconcile.Result, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.poke()
 	c := b.clusters[r.Cluster]
 	if c == nil {
 		return
 	}
 	c.Result, c.Passed, c.Running, c.Stale = r, now, nil, !c.opened
+	if c.Acting = false; c.opened && !errors.Is(r.Err, context.Canceled) {
+		c.Last = &r
+	}
 	if r.Observed {
 		c.Observed = now
 	}

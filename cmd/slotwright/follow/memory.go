@@ -84,6 +84,9 @@ func (m *Memory) Forget(names []string) error {
 // Path is the file, for messages.
 func (m *Memory) Path() string { return m.path + ".json" }
 
+// Beside is a file for something else that is known of the same source.
+func (m *Memory) Beside(what string) string { return m.path + "." + what + ".json" }
+
 func (m *Memory) load() (memoryFile, error) {
 	f, err := os.Open(m.Path())
 	if errors.Is(err, os.ErrNotExist) {

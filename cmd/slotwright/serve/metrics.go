@@ -21,6 +21,7 @@ type Metrics struct {
 	slots    *prometheus.CounterVec
 	keys     *prometheus.CounterVec
 	hooks    *prometheus.CounterVec
+	notes    *prometheus.CounterVec
 
 	mu   sync.Mutex
 	last map[deed]plan.Progress // of running steps
@@ -47,12 +48,13 @@ func NewMetrics(version string, gauges ...prometheus.Collector) *Metrics {
 		slots:    counter("moved_slots_total", "Slots that were moved.", "cluster"),
 		keys:     counter("moved_keys_total", "Keys that were moved.", "cluster"),
 		hooks:    counter("hook_calls_total", "Calls of webhooks.", "provider", "result"),
+		notes:    counter("notes_total", "Attempts to tell people how a cluster stands.", "to", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.looks, m.passes, m.steps, m.slots, m.keys, m.hooks, build,
+	m.registry.MustRegister(m.looks, m.passes, m.steps, m.slots, m.keys, m.hooks, m.notes, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(gauges...)
 	for _, result := range []string{"ok", "error"} {
@@ -79,6 +81,9 @@ func (m *Metrics) Looked(err error) {
 
 // Hook counts a call of a webhook.
 func (m *Metrics) Hook(provider, result string) { m.hooks.WithLabelValues(provider, result).Inc() }
+
+// Told counts an attempt to tell people something.
+func (m *Metrics) Told(to, result string) { m.notes.WithLabelValues(to, result).Inc() }
 
 // Event counts slots and keys on their way.
 func (m *Metrics) Event(e reconcile.Event) {

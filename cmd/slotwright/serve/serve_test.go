@@ -134,7 +134,7 @@ func TestTheReadmeListsEveryMetric(t *testing.T) {
 func described(t *testing.T) map[string]bool {
 	m := NewMetrics("v1")
 	all := make(chan *prometheus.Desc, 100)
-	for _, c := range []prometheus.Collector{m.looks, m.passes, m.steps, m.slots, m.keys, m.hooks, Gauges{}} {
+	for _, c := range []prometheus.Collector{m.looks, m.passes, m.steps, m.slots, m.keys, m.hooks, m.notes, Gauges{}} {
 		c.Describe(all)
 	}
 	close(all)
