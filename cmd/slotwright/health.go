@@ -56,9 +56,16 @@ func problems(seen *cluster.State) []string {
 		out = append(out, troubles(&seen.Nodes[i])...)
 	}
 	for _, o := range seen.Open {
-		out = append(out, fmt.Sprintf("slot %d is half moved: %s is %s it, the other end is %s", o.Slot, o.At, direction(o), o.Peer))
+		out = append(out, openText(o))
 	}
 	return append(out, seen.Split...)
+}
+
+func openText(o cluster.Open) string {
+	if o.Stray > 0 {
+		return fmt.Sprintf("%s holds %s of slot %d, which is not its own: no client finds them", o.At, count(int(o.Stray), "key"), o.Slot)
+	}
+	return fmt.Sprintf("slot %d is half moved: %s is %s it, the other end is %s", o.Slot, o.At, direction(o), o.Peer)
 }
 
 func troubles(n *cluster.Node) []string {

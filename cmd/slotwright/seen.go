@@ -44,7 +44,8 @@ type openSlot struct {
 	Slot int    `json:"slot"`
 	At   string `json:"at"`
 	Peer string `json:"peer"`
-	Kind string `json:"kind"` // importing or migrating
+	Kind string `json:"kind"`           // importing, migrating or, where no mark tells of keys outside their slot, stray
+	Keys int64  `json:"keys,omitempty"` // of stray: how many At holds
 }
 
 // statusOf reads a status from the last look of r. compared says that r's plan
@@ -67,7 +68,7 @@ func statusOf(r reconcile.Result, compared bool) status {
 		s.roles(r)
 	}
 	for _, o := range r.Seen.Open {
-		s.OpenSlots = append(s.OpenSlots, openSlot{o.Slot, o.At, o.Peer, direction(o)})
+		s.OpenSlots = append(s.OpenSlots, openSlot{o.Slot, o.At, o.Peer, direction(o), o.Stray})
 	}
 	answered := served(&r.Seen)
 	s.SlotsServed = answered.Len()
@@ -162,7 +163,10 @@ func told(n int64) *int64 {
 }
 
 func direction(o cluster.Open) string {
-	if o.Importing {
+	switch {
+	case o.Stray > 0:
+		return "stray"
+	case o.Importing:
 		return "importing"
 	}
 	return "migrating"

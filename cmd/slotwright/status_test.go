@@ -33,7 +33,7 @@ func ailing(t *testing.T) cluster.State {
 	spare := cluster.Node{Name: "g", Addr: "g.test:6379", Listed: true, Exists: true}
 	return cluster.State{
 		Formed: true, Nodes: []cluster.Node{a, b, c, d, e, f, spare},
-		Open:  []cluster.Open{{Slot: 7, At: "a", Peer: "c"}},
+		Open:  []cluster.Open{{Slot: 7, At: "a", Peer: "c"}, {Slot: 9, At: "c", Peer: "a", Importing: true, Stray: 12}},
 		Split: []string{"c sees slot 9 at b"},
 	}
 }

@@ -106,6 +106,9 @@ func (r *infoReader) database(index int, value string) error {
 		return err
 	}
 	r.info.Keys = max(r.info.Keys, 0) + keys
+	if keys > 0 {
+		r.info.Filled = append(r.info.Filled, index)
+	}
 	r.info.Server.Databases = max(r.info.Server.Databases, index+1)
 	return nil
 }

@@ -22,7 +22,7 @@ func TestInfoOfACapturedServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Info{
-		Keys: 3, Offset: 107, Ready: true,
+		Keys: 3, Filled: []int{0}, Offset: 107, Ready: true,
 		Memory: Memory{Used: 1897248, Dataset: 269532, System: 25276502016, Policy: "noeviction"},
 		Server: Server{Name: "redis", Version: "7.0.15", Databases: 1},
 	}

@@ -182,9 +182,7 @@ func (m *merger) state() State {
 		s.Open = append(s.Open, m.open(n)...)
 	}
 	slices.SortFunc(s.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(s.Open, func(a, b Open) int {
-		return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.At, b.At))
-	})
+	s.SortOpen()
 	slices.Sort(s.Split)
 	return s
 }

@@ -3,7 +3,12 @@
 // has no connection and no clock.
 package cluster
 
-import "github.com/slotwright/slotwright/spec/slot"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/slotwright/slotwright/spec/slot"
+)
 
 // Place is where a node stands or should stand, as a platform knows it.
 type Place struct {
@@ -73,10 +78,13 @@ type Node struct {
 	Slots  slot.Set // owned, by the merged view; empty for a replica
 	Epoch  uint64   // its config epoch
 
-	Keys   int64 // in every database; Unknown when it did not answer
-	Linked bool  // a replica whose master_link_status is up and no sync runs
-	Lag    int64 // bytes behind its master; Unknown when it can't be told
-	Ready  bool  // it says cluster_state:ok itself
+	Keys int64 // in every database; Unknown when it did not answer
+	// Uncounted is why it can't be told whether a master holds keys of slots it
+	// does not own, for people; "" where it could, or nobody had to ask.
+	Uncounted string
+	Linked    bool  // a replica whose master_link_status is up and no sync runs
+	Lag       int64 // bytes behind its master; Unknown when it can't be told
+	Ready     bool  // it says cluster_state:ok itself
 
 	Memory Memory
 	Server Server
@@ -104,25 +112,47 @@ type Server struct {
 	Databases int    // databases usable in cluster mode, 1 before Valkey 9
 }
 
-// Open is a slot caught between two nodes, as one node's own line marks it.
-// Marks are visible only in the myself line of the node that carries them.
+// Open is a slot caught between two nodes, as one node's own line marks it, or
+// as keys show that are where they should not be. Marks are visible only in the
+// myself line of the node that carries them.
 type Open struct {
 	Slot      int
 	At        string // name of the node that carries the mark
 	Peer      string // name of the node the mark points to, or its ID when unknown
 	Importing bool   // [slot-<-peer]; else migrating, [slot->-peer]
+	// Stray is how many keys of the slot At holds without owning it and without
+	// a mark of its own: failovers of both ends leave that of a move. Peer is
+	// the owner then, "" when there is none, and Importing is true. 0 for a mark.
+	Stray int64
 }
 
 // State is one moment of one cluster, merged from every member's own view. A
 // node that did not answer is in it as Silent; it is never just missing.
 type State struct {
 	Nodes []Node // sorted by Name
-	Open  []Open // sorted by slot, then At
+	Open  []Open // sorted by slot, then At; see SortOpen
 	// Split says what answering members disagree about, one sentence each;
 	// empty when they agree.
 	Split []string
 	// Formed says that some answering node is a member: there is a cluster.
 	Formed bool
+}
+
+// SortOpen puts Open into its order.
+func (s *State) SortOpen() {
+	slices.SortFunc(s.Open, func(a, b Open) int {
+		return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.At, b.At), cmp.Compare(a.Peer, b.Peer))
+	})
+}
+
+// Owner is the node that owns slot n by the merged view, nil when none does.
+func (s *State) Owner(n int) *Node {
+	for i := range s.Nodes {
+		if s.Nodes[i].Slots.Has(n) {
+			return &s.Nodes[i]
+		}
+	}
+	return nil
 }
 
 // Node finds a node by name.

@@ -15,6 +15,7 @@ type View struct {
 // Info is what a server says of itself outside CLUSTER NODES.
 type Info struct {
 	Keys    int64 // of every database; Unknown without a Keyspace section
+	Filled  []int // the databases that hold keys, in the order told
 	Loading bool  // it is reading its data set from disk
 	Linked  bool  // a replica whose link is up and no sync runs
 	// Offset is how far it has come in the replication stream: a master's own

@@ -31,6 +31,8 @@ type Cluster struct {
 
 	// emptied is when slots last left a node, by name; see linger.
 	emptied map[string]time.Time
+	// counted is the layout in which no key was found astray; see findStray.
+	counted string
 
 	mu    sync.Mutex
 	conns map[string]Conn

@@ -19,7 +19,7 @@ const (
 )
 
 // Observe asks every place of the platform at once, then the members they know
-// that no place covers, and merges what they say. A silent node costs the pass
+// that no place covers, and merges what they say; see findStray for keys astray. A silent node costs the pass
 // its own deadline once and is in the state as silent. The error is about the
 // platform or the context, never about a server.
 func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
@@ -40,6 +40,10 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 		seen = cluster.Merge(views)
 	}
 	// A pass that was cut off saw silence where there is none.
+	if err := ctx.Err(); err != nil {
+		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+	}
+	c.findStray(ctx, views, &seen)
 	if err := ctx.Err(); err != nil {
 		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
 	}

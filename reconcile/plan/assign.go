@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
@@ -42,7 +43,7 @@ func (d *draft) joining() bool {
 }
 
 func (d *draft) mayAssign() bool {
-	if !d.agreed() || !d.allUp() || len(d.now.Open) > 0 {
+	if !d.agreed() || !d.allUp() || d.mustClose() {
 		return false
 	}
 	if d.virgin() {
@@ -51,13 +52,22 @@ func (d *draft) mayAssign() bool {
 	if loss := d.want.Allow.DataLoss; loss != nil && *loss == d.unserved {
 		return true
 	}
-	lost := d.unserved.String()
+	lost, but := d.unserved.String(), ""
+	if text := strayText(d.now.Open); text != "" {
+		but = ", but for " + text
+	}
 	d.hold(Hold{
 		Why: Ask, Code: LostSlots,
-		Text: fmt.Sprintf("nobody serves %s (%s): their keys are lost, unless a node that has them comes back", lost, plural(d.unserved.Len(), "slot")),
+		Text: fmt.Sprintf("nobody serves %s (%s): their keys are lost%s, unless a node that has them comes back", lost, plural(d.unserved.Len(), "slot"), but),
 		Lift: fmt.Sprintf("bring the node back, or accept the loss with allow.dataLoss: [%s]", lost),
 	})
 	return false
+}
+
+// mustClose reports whether a half-moved slot has an owner with whom it is to
+// be closed first. One without waits for its owner.
+func (d *draft) mustClose() bool {
+	return slices.ContainsFunc(d.now.Open, func(o cluster.Open) bool { return d.ownerOf(o.Slot) != nowhere })
 }
 
 // virgin reports whether the cluster never held data: every node in it is
@@ -78,5 +88,8 @@ func (s *Step) assigned(now *cluster.State) {
 		n.Slots = n.Slots.Union(s.Slots)
 		n.Member, n.Ready = true, true
 		now.Formed = true
+		now.Open = slices.DeleteFunc(slices.Clone(now.Open), func(o cluster.Open) bool {
+			return o.Stray > 0 && o.At == s.Node && s.Slots.Has(o.Slot)
+		})
 	}
 }

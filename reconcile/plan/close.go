@@ -14,27 +14,46 @@ import (
 // first, because a failover at either end loses the marks that tell of it.
 func (d *draft) closeOpen() []Step {
 	type pair struct{ from, to int }
-	slots := map[pair]*slot.Set{}
-	var order []pair
+	open := map[pair][]cluster.Open{}
 	for _, o := range d.now.Open {
-		from, to, ok := d.closing(o.Slot)
-		if !ok {
-			continue
+		if from, to, ok := d.closing(o.Slot); ok {
+			open[pair{from, to}] = append(open[pair{from, to}], o)
 		}
-		p := pair{from, to}
-		if slots[p] == nil {
-			slots[p] = new(slot.Set)
-			order = append(order, p)
-		}
-		slots[p].Add(o.Slot)
 	}
 	var out []Step
-	for _, p := range order {
-		step := Step{Kind: Close, From: d.name(p.from), To: d.name(p.to), Slots: *slots[p], Shard: d.name(p.to), Keys: cluster.Unknown, Reason: "an interrupted move left it open"}
+	for p, marks := range open {
+		step := Step{Kind: Close, From: d.name(p.from), To: d.name(p.to), Shard: d.name(p.to), Keys: cluster.Unknown, Reason: whyOpen(marks)}
+		for _, o := range marks {
+			step.Slots.Add(o.Slot)
+		}
 		out = append(out, step)
 	}
 	slices.SortFunc(out, func(a, b Step) int { return strings.Compare(a.From+"\x00"+a.To, b.From+"\x00"+b.To) })
 	return out
+}
+
+// whyOpen tells keys that no client finds from slots that are marked.
+func whyOpen(marks []cluster.Open) string {
+	if text := strayText(marks); text != "" {
+		return "no client finds " + text
+	}
+	return "an interrupted move left it open"
+}
+
+// strayText is how many stray keys there are, and at whom; "" for none.
+func strayText(open []cluster.Open) string {
+	var at []string
+	var keys int64
+	for _, o := range open {
+		if o.Stray > 0 {
+			at, keys = append(at, o.At), keys+o.Stray
+		}
+	}
+	if keys == 0 {
+		return ""
+	}
+	slices.Sort(at)
+	return keysText(keys) + " at " + strings.Join(slices.Compact(at), ", ")
 }
 
 // closing says who owns the open slot n and who shall.
@@ -111,7 +130,15 @@ func (s *Step) closed(now *cluster.State) {
 	slots := s.Slots.Intersect(from.Slots)
 	from.Slots = from.Slots.Minus(slots)
 	to.Slots = to.Slots.Union(slots)
-	now.Open = slices.DeleteFunc(slices.Clone(now.Open), func(o cluster.Open) bool { return s.Slots.Has(o.Slot) })
+	var left []cluster.Open
+	for _, o := range now.Open {
+		if !s.Slots.Has(o.Slot) {
+			left = append(left, o)
+		} else if n := find(now, o.At); n != nil && n.Keys >= o.Stray {
+			n.Keys -= o.Stray
+		}
+	}
+	now.Open = left
 	if from.Slots == (slot.Set{}) {
 		from.Keys = 0
 	}

@@ -55,6 +55,12 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}, true
 	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
 		return Hold{Stuck, NotEmpty, n.Name, fmt.Sprintf("%s is new and has %s already", n.Name, d.belongings(i)), "take it out of the file, or empty the node yourself"}, true
+	case n.Uncounted != "":
+		return Hold{
+			Stuck, Refused, n.Name,
+			"whether " + n.Name + " holds keys of slots it does not own can't be told: " + n.Uncounted,
+			"permit CLUSTER COUNTKEYSINSLOT, MULTI, EXEC, SELECT and DBSIZE to the login",
+		}, true
 	case n.Listed && d.wrongEngine(i):
 		return d.engineHold(i), true
 	case d.lagging(i):

@@ -183,8 +183,13 @@ func readNodes(t *testing.T, nodes, open string) cluster.State {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for n := range set.Each() {
-				now.Open = append(now.Open, cluster.Open{Slot: n, At: words[1], Peer: words[3], Importing: words[2] == "<-"})
+			o := cluster.Open{At: words[1], Peer: words[3], Importing: words[2] == "<-"}
+			if len(words) == 5 {
+				keys, _ := strings.CutPrefix(words[4], "stray=")
+				o.Stray, _ = strconv.ParseInt(keys, 10, 64)
+			}
+			for o.Slot = range set.Each() {
+				now.Open = append(now.Open, o)
 			}
 		}
 	}
@@ -234,6 +239,8 @@ func readNode(t *testing.T, words []string) cluster.Node {
 			n.Linked = false
 		case "foreign":
 			n.Foreign = true
+		case "uncounted":
+			n.Uncounted = "a command is refused to this login"
 		case "moved":
 			n.Moved = true
 		case "unknownAt":

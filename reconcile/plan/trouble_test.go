@@ -61,7 +61,11 @@ func open(r *rand.Rand, now *cluster.State) {
 	}
 	for n := range from.Slots.Each() {
 		if r.IntN(500) == 0 {
-			now.Open = append(now.Open, cluster.Open{Slot: n, At: from.Name, Peer: to.Name})
+			o := cluster.Open{Slot: n, At: from.Name, Peer: to.Name}
+			if to.Master == "" && r.IntN(3) == 0 { // the marks are gone
+				o = cluster.Open{Slot: n, At: to.Name, Peer: from.Name, Importing: true, Stray: 1}
+			}
+			now.Open = append(now.Open, o)
 		}
 	}
 }

@@ -13,8 +13,9 @@ type Session struct {
 	life   int
 	id     int64
 	name   string
-	asking bool // the next command may touch a slot being imported
-	user   bool // it has authenticated
+	asking bool       // the next command may touch a slot being imported
+	queue  [][]string // what EXEC will run; nil outside a transaction
+	user   bool       // it has authenticated
 	closed bool
 }
 
@@ -129,7 +130,37 @@ func (c *Session) dispatch(args []string) (any, error) {
 	if !c.authenticated() && name != "AUTH" && name != "HELLO" {
 		return nil, Error("NOAUTH Authentication required.")
 	}
+	if c.queue != nil && name != "MULTI" && name != "EXEC" {
+		c.queue = append(c.queue, args)
+		return "QUEUED", nil
+	}
 	return cmd.call(c, strings.ToLower(name), args[1:])
+}
+
+func (c *Session) multi([]string) (any, error) {
+	if c.queue != nil {
+		return nil, Error("ERR MULTI calls can not be nested")
+	}
+	c.queue = [][]string{}
+	return "OK", nil
+}
+
+// exec runs what was queued. Nothing else runs meanwhile: the world is locked.
+func (c *Session) exec([]string) (any, error) {
+	if c.queue == nil {
+		return nil, Error("ERR EXEC without MULTI")
+	}
+	queue := c.queue
+	c.queue = nil
+	out := []any{}
+	for _, args := range queue {
+		v, err := c.dispatch(args)
+		if err != nil {
+			v = err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func (cmd command) call(c *Session, name string, args []string) (any, error) {
@@ -157,6 +188,7 @@ func init() {
 		"DBSIZE":   {0, (*Session).dbsize},
 		"DEL":      {1, (*Session).del},
 		"DUMP":     {1, (*Session).dump},
+		"EXEC":     {0, (*Session).exec},
 		"EXISTS":   {1, (*Session).exists},
 		"FUNCTION": {1, sub("function", functionCommands)},
 		"GET":      {1, (*Session).getCmd},
@@ -164,6 +196,7 @@ func init() {
 		"INFO":     {0, (*Session).info},
 		"MEMORY":   {1, sub("memory", memoryCommands)},
 		"MIGRATE":  {5, (*Session).migrate},
+		"MULTI":    {0, (*Session).multi},
 		"PING":     {0, func(*Session, []string) (any, error) { return "PONG", nil }},
 		"PTTL":     {1, (*Session).pttl},
 		"SELECT":   {1, (*Session).selectDB},

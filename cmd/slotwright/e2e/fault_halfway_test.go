@@ -36,6 +36,14 @@ func TestAHalfMovedSlotIsClosedWithAllItsKeys(t *testing.T) {
 			b.halfway(s, from, to, keys, 4)
 			b.failover(b.replicaOf(to))
 		}},
+		{"both failed over, and no mark is left", func(b *bench, s, from, to int, keys []string) {
+			b.halfway(s, from, to, keys, 4)
+			b.failover(b.replicaOf(from))
+			b.failover(b.replicaOf(to))
+			b.until("status tells of 4 keys astray", func() bool {
+				return strings.Contains(b.must(0, "status", file).stdout, "4 keys of slot")
+			})
+		}},
 		{"the source failed over", func(b *bench, s, from, to int, keys []string) {
 			b.halfway(s, from, to, keys, 4)
 			b.failover(b.replicaOf(from))

@@ -21,7 +21,7 @@ package e2e
 //	clients write all the time while slots move                     the same, TestACommittedShapeIsReachedWithoutLosingAWrite
 //	keys expire while they move                                     TestKeysThatExpireWhileTheyMoveStayMortal
 //	a key is at both ends, with one value or with two               TestAHalfMovedSlotIsClosedWithAllItsKeys, TestTwoValuesOfOneKeyAreNotChosenBetween
-//	source or target fails over with a slot half-moved              TestAHalfMovedSlotIsClosedWithAllItsKeys
+//	source, target or both fail over with a slot half-moved         TestAHalfMovedSlotIsClosedWithAllItsKeys
 //	the target was told that it owns a slot, and nobody else        the same
 //	a person left a slot half-moved                                 the same
 //	the target of a half-moved slot is gone for good                TestAHalfMovedSlotWaitsForItsDeadEnd

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,6 +171,45 @@ func TestAMasterIsReplacedWithoutMovingASlot(t *testing.T) {
 		s.none(t, "SETSLOT", "MIGRATE ")
 		sameKeys(t, w, keys)
 	})
+}
+
+// Both ends of a move that was cut off fail over, so that no mark is left. The
+// keys that had arrived are astray then, until a run looks for them.
+func TestKeysAreFoundWhenBothEndsOfAMoveFailOver(t *testing.T) {
+	random := rand.New(rand.NewPCG(*seed, 2))
+	for i := range max(*crashes, 2) {
+		end := []spec.Topology{topology(3, 1, 6), topology(4, 1, 8)}[i%2] // taken back, or gone on with
+		synctest.Test(t, func(t *testing.T) {
+			w, keys, state := settled(t, 8, topology(3, 1, 6))
+			n := 1 + random.IntN(8)
+			t.Logf("seed %d: cut off after MIGRATE number %d", *seed, n)
+			var gone atomic.Bool
+			w.Fault = func(string, []string) error {
+				if gone.Load() {
+					return sim.ErrDown
+				}
+				return nil
+			}
+			migrates := new(atomic.Int64)
+			w.After = func(_ *sim.World, _ string, args []string) {
+				if len(args) > 0 && args[0] == "MIGRATE" && migrates.Add(1) == int64(n) {
+					gone.Store(true)
+				}
+			}
+			apply(t, w, topology(4, 1, 8), nil, state)
+			w.Fault, w.After = nil, nil
+			for i := range 8 {
+				_, _ = w.Do(address(i), "CLUSTER", "FAILOVER") // a master refuses it
+				w.Ticks(2)
+			}
+			w.Ticks(10)
+			if len(w.Astray()) == 0 {
+				t.Error("no key is astray, so this proves nothing")
+			}
+			mustApply(t, w, end, state)
+			sameKeys(t, w, keys)
+		})
+	}
 }
 
 func TestAServerThatDiesInMidRunAndComesBackLosesNothing(t *testing.T) {
