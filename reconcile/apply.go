@@ -132,6 +132,11 @@ func (l *line) attempt(ctx context.Context, tries int) bool {
 		l.tired = true
 		return false
 	}
+	if holds, all := holdsOf(err); all {
+		// Trying again would meet the same.
+		l.holds = append(l.holds, holds...)
+		return false
+	}
 	return !l.tooOften(err, tries)
 }
 

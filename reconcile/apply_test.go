@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,25 @@ func TestOnceTellsWhyItsStageFailed(t *testing.T) {
 	r := Once(t.Context(), c, topology(4), anything())
 	if !errors.Is(r.Err, broken) || len(r.Failed) != 2 || len(r.Done) > 0 {
 		t.Errorf("error %v, failed %v, done %v", r.Err, r.Failed, r.Done)
+	}
+}
+
+func TestAStageThatAPersonMustDecideIsHeldAndNotTriedAgain(t *testing.T) {
+	torn := plan.Held{Hold: plan.Hold{Why: plan.Stuck, Code: plan.TwoValues, Text: "slot 7"}}
+	for name, c := range map[string]struct {
+		err  error
+		held bool
+	}{
+		"that alone":           {fmt.Errorf("close slots 7: %w", torn), true},
+		"twice":                {errors.Join(torn, fmt.Errorf("move: %w", errors.Join(torn))), true},
+		"another failure, too": {errors.Join(torn, errors.New("connection reset")), false},
+	} {
+		cluster := three(t, "a-2", "b-2")
+		cluster.do = func(context.Context, []plan.Step, func(plan.Progress)) error { return c.err }
+		r := Once(t.Context(), cluster, topology(4), anything())
+		if has(r, plan.TwoValues) != c.held || (r.Err == nil) != c.held || c.held && len(r.Plan.Holds) != 1 {
+			t.Errorf("%s: holds %v, error %v", name, r.Plan.Holds, r.Err)
+		}
 	}
 }
 

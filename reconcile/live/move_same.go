@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
 )
 
 // settle deals with keys that the target has already. Such a key is a copy
@@ -12,25 +15,51 @@ import (
 // every key it holds. A different value is nobody's to overwrite here: the
 // marks may have been lost on the way, and with them the order of writes.
 func (w *pair) settle(ctx context.Context, db int, b batch) (unknown, err error) {
-	var copies []string
+	var copies, torn []string
 	for _, key := range b.keys {
 		same, busy, err := w.same(ctx, db, key)
 		if err != nil {
 			return nil, fmt.Errorf("slot %d: compare key %q: %w", b.slot, key, err)
 		}
-		if busy && !same {
-			return nil, fmt.Errorf("slot %d: key %q has one value at %s and another at %s: delete the wrong one, then run again",
-				b.slot, key, w.from.name, w.to.name)
-		}
-		if busy {
+		if busy && same {
 			copies = append(copies, key)
+		} else if busy {
+			torn = append(torn, key)
 		}
+	}
+	if len(torn) > 0 {
+		return nil, plan.Held{Hold: w.twoValues(b.slot, torn)}
 	}
 	if len(copies) == 0 { // the rest goes with the next list
 		return nil, nil
 	}
 	r := w.from.pipe(ctx, db, w.wait(1), [][]any{w.migrate(db, copies, true)})[0]
 	return w.judge(ctx, db, batch{slot: b.slot}, r.Err)
+}
+
+// twoValues names the keys, some of them and cut short, and never a value.
+func (w *pair) twoValues(slot int, keys []string) plan.Hold {
+	const shown, longest = 3, 80
+	var names []string
+	for _, key := range keys[:min(len(keys), shown)] {
+		name := fmt.Sprintf("%q", key[:min(len(key), longest)])
+		if len(key) > longest {
+			name += "..."
+		}
+		names = append(names, name)
+	}
+	if more := len(keys) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	who := "key " + names[0] + " has"
+	if len(keys) > 1 {
+		who = "keys " + strings.Join(names, ", ") + " each have"
+	}
+	return plan.Hold{
+		Why: plan.Stuck, Code: plan.TwoValues, Node: w.from.name,
+		Text: fmt.Sprintf("slot %d: %s one value at %s and another at %s", slot, who, w.from.name, w.to.name),
+		Lift: fmt.Sprintf("delete the wrong one (%s wants ASKING before each command), then run again", w.to.name),
+	}
 }
 
 // same compares a key at both ends. It is busy when both hold it.

@@ -56,6 +56,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A node that should be empty holds keys: a new one that had data before, or a leaving one after its last slot was gone. Nothing that holds keys is reset or removed.",
 		"Look at the keys. Empty the node yourself if they are not needed, or take it out of the file.",
 	},
+	TwoValues: {
+		"A key of a half-moved slot has one value at the node that owns the slot and another at the node it moves to. That happens when an end fails over in the middle and clients write the key anew. Only who wrote them can say which value is right, so both stay and the slot stays open; clients get the owner's.",
+		"Look at the key at both nodes and delete it where it is wrong, then run again. The node that does not own the slot wants ASKING before each command, on the same connection: printf 'ASKING\\nGET %s\\n' KEY | redis-cli -h HOST -p PORT, likewise DEL or, for other types than strings, DUMP.",
+	},
 	OtherCluster: {
 		"A listed node belongs to another cluster. Meeting it would merge the two for ever.",
 		"Take it out of the file, correct its address, or reset it yourself.",

@@ -68,6 +68,11 @@ type Hold struct {
 	Lift string `json:"lift"`           // what lifts it
 }
 
+// Held is the error of a step that met something only a person can decide.
+type Held struct{ Hold }
+
+func (h Held) Error() string { return h.Text }
+
 // Progress is how far one step of a running stage has come.
 type Progress struct {
 	Step        Step

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -129,8 +130,7 @@ func TestTwoValuesOfOneKeyAreNotChosenBetween(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := b.must(1, "apply", file, "--auto-approve")
-	mentions(t, o.stdout+o.stderr, keys[1], b.fleet.Servers[from].Name, b.fleet.Servers[to].Name, "another")
+	b.heldBy(file, "TwoValues", "slot 7", keys[1], b.fleet.Servers[from].Name, b.fleet.Servers[to].Name, "ASKING")
 	if owner := b.owner(to, 7); owner != from {
 		t.Errorf("the slot is now n%d's", owner)
 	}
@@ -144,6 +144,47 @@ func TestTwoValuesOfOneKeyAreNotChosenBetween(t *testing.T) {
 	}
 	b.apply(file)
 	b.found(keys)
+	b.unmarked()
+}
+
+// The source of a half-moved slot fails over, and with its mark the knowledge
+// that keys have left goes: a client finds none, and writes one anew. What
+// explain says to do then ends it well.
+func TestAKeyWrittenAnewBehindAFailoverIsTwoValues(t *testing.T) {
+	b := newBench(t, livetest.Options{Servers: 6})
+	b.createdByCLI(1)
+	file := b.write("orders.yaml", shape{masters: 3, replicas: 1, nodes: first(6)})
+	keys := keysOf(7, 8)
+	b.put(keys)
+	from := b.owner(0, 7)
+	to := b.owner(from, 16383)
+	b.halfway(7, from, to, keys, 4)
+	b.failover(b.replicaOf(from))
+	clients := b.fleet.Cluster()
+	for _, key := range []string{keys[1], keys[2]} {
+		if err := clients.Set(t.Context(), key, "anew", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := b.must(3, "apply", file, "--auto-approve")
+	mentions(t, o.stdout, "TwoValues", keys[1], keys[2], b.fleet.Servers[to].Name)
+	if strings.Contains(o.stdout+o.stderr, "anew") {
+		t.Errorf("a value is told: %v", o)
+	}
+	host, port, _ := strings.Cut(b.fleet.Servers[to].Addr, ":")
+	for _, key := range []string{keys[1], keys[2]} {
+		recipe := exec.CommandContext(t.Context(), "sh", "-c", `printf 'ASKING\nDEL %s\n' "$1" | redis-cli -h "$2" -p "$3"`, "sh", key, host, port)
+		if out, err := recipe.CombinedOutput(); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "1") {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	b.apply(file)
+	b.found(append(keys[3:], keys[0]))
+	for _, key := range []string{keys[1], keys[2]} {
+		if got := clients.Get(t.Context(), key).Val(); got != "anew" {
+			t.Errorf("%s is %q", key, got)
+		}
+	}
 	b.unmarked()
 }
 

@@ -21,6 +21,7 @@ package e2e
 //	clients write all the time while slots move                     the same, TestACommittedShapeIsReachedWithoutLosingAWrite
 //	keys expire while they move                                     TestKeysThatExpireWhileTheyMoveStayMortal
 //	a key is at both ends, with one value or with two               TestAHalfMovedSlotIsClosedWithAllItsKeys, TestTwoValuesOfOneKeyAreNotChosenBetween
+//	a client writes a key anew behind a failover in mid-slot        TestAKeyWrittenAnewBehindAFailoverIsTwoValues
 //	source, target or both fail over with a slot half-moved         TestAHalfMovedSlotIsClosedWithAllItsKeys
 //	the target was told that it owns a slot, and nobody else        the same
 //	a person left a slot half-moved                                 the same

@@ -1,0 +1,33 @@
+package reconcile
+
+import (
+	"slices"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+)
+
+// holdsOf are the holds that the failure of a stage is made of. It reports
+// whether the stage failed of nothing else.
+func holdsOf(err error) (holds []plan.Hold, all bool) {
+	var many []error
+	switch err := err.(type) { //nolint:errorlint // it walks the whole tree itself
+	case plan.Held:
+		return []plan.Hold{err.Hold}, true
+	case interface{ Unwrap() error }:
+		return holdsOf(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		many = err.Unwrap()
+	}
+	for _, one := range many {
+		more, whole := holdsOf(one)
+		if !whole {
+			return nil, false
+		}
+		for _, h := range more {
+			if !slices.Contains(holds, h) {
+				holds = append(holds, h)
+			}
+		}
+	}
+	return holds, len(many) > 0
+}
