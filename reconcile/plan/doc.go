@@ -55,10 +55,13 @@
 // without allow.dataLoss, which is how an interrupted creation goes on.
 //
 // The goal is made as if everything were permitted; without allow.shrinkTo
-// nothing moves or leaves, and the fingerprint is the same as with it.
+// nothing moves or leaves, and the fingerprint is the same as with it, but for who
+// leads after restarts.
 //
 // Restarting a master means that a replica takes over first. Whether it leads
-// again afterwards is chosen when it has come back.
+// again afterwards is chosen when it has come back; nobody is brought back
+// before the last restart, so each master turns once, and once more at most where
+// the zones ask for it.
 //
 // Leaders are chosen before members, because members chosen first leave layouts
 // that no promotion evens out. The two together are not one optimum: where two

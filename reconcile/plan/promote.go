@@ -12,7 +12,7 @@ import (
 func (d *draft) promote() []Step {
 	for _, leaves := range []bool{true, false} {
 		for _, s := range d.aim.shards {
-			if s.leader == s.master || d.lead[s.leader] != s.master || d.departs(s.master) != leaves || !leaves && d.needRestart(s.leader) {
+			if s.leader == s.master || d.lead[s.leader] != s.master || d.departs(s.master) != leaves || !leaves && (d.needRestart(s.leader) || d.willRestart()) {
 				continue
 			}
 			if d.mayPromote(s) && (leaves || d.mayBalance(s)) {

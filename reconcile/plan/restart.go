@@ -39,6 +39,24 @@ func (d *draft) needRestart(i int) bool {
 	return len(restart) > 0
 }
 
+// willRestart reports whether nodes are yet to be restarted by this plan or the
+// rest of it. Masters go back to an even spread once after the last of them, or
+// every one of them would turn twice.
+func (d *draft) willRestart() bool {
+	if d.aim.frozen || !makes(d.want) {
+		return false
+	}
+	for i := range d.now.Nodes {
+		if !d.needRestart(i) || d.aim.seat[i] == nowhere {
+			continue
+		}
+		if s := d.shardOf(i); d.lead[i] != itself || s != nil && s.master == i && len(s.members) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *draft) restartStep(i int) Step {
 	_, restart := d.differing(i)
 	m := d.root(i)

@@ -181,7 +181,8 @@ func TestPermissionsOnlyWithhold(t *testing.T) {
 				return fmt.Errorf("%s only without the permission:\n%sand with\n%s", key, printed(without), printed(with))
 			}
 		}
-		if with.Goal.Shards != nil && with.Fingerprint() != without.Fingerprint() {
+		// Who leads after restarts depends on how far the plan may go.
+		if with.Goal.Shards != nil && want.Config == nil && with.Fingerprint() != without.Fingerprint() {
 			return fmt.Errorf("the goal differs without the permission")
 		}
 		return nil

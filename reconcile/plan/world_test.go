@@ -94,7 +94,18 @@ func wish(r *rand.Rand, now *cluster.State) spec.Topology {
 	if r.IntN(4) == 0 {
 		want.Slots.Weights = map[string]int{"a": 1 + r.IntN(3), "b": 1 + r.IntN(2)}
 	}
+	if r.IntN(4) == 0 {
+		outdate(r, &want, now)
+	}
 	return want
+}
+
+// outdate asks for a directive that some nodes can only take by a restart.
+func outdate(r *rand.Rand, want *spec.Topology, now *cluster.State) {
+	want.Config = map[string]string{"io-threads": "4"}
+	for i := range now.Nodes {
+		now.Nodes[i].Config = map[string]string{"io-threads": []string{"1", "4"}[r.IntN(2)]}
+	}
 }
 
 // work is what steps do, apart from their order: slots by deed.
