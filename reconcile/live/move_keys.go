@@ -30,36 +30,39 @@ func (b batch) weight() (sum float64) {
 
 // empty moves keys until the source holds none of the slots, and can get none.
 //
+// The slots were marked just now, so the first listing needs no seal before it.
 // What is left is listed anew after every unknown answer (IOERR, a timeout, a
 // broken connection): the key may be at either end or at both. One that is at
 // both answers BUSYKEY and is compared. Before the next try the ends are ready
 // for each other again: a target that lost sight of an owner of slots, which a
 // failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
 func (w *pair) empty(ctx context.Context, slots []int) error {
-	missed := 0
-	for {
-		left, err := w.seal(ctx, slots)
-		if err != nil || len(left) == 0 {
-			return err
-		}
+	missed, left := 0, slots
+	for len(left) > 0 {
 		unknown, err := w.sweep(ctx, left)
 		if err != nil {
 			return err
 		}
 		if unknown == nil {
 			missed = 0
-			continue
-		}
-		if missed++; missed > strikes {
+		} else if missed++; missed > strikes {
 			return fmt.Errorf("keys of %s do not reach %s: %w", w.from.name, w.to.name, unknown)
-		}
-		if err := pause(ctx, time.Duration(missed)*200*time.Millisecond); err != nil {
+		} else if err := w.regroup(ctx, missed); err != nil {
 			return err
 		}
-		if err := w.meet(ctx); err != nil {
+		if left, err = w.seal(ctx, slots); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// regroup waits longer with every miss, and until the ends are ready again.
+func (w *pair) regroup(ctx context.Context, missed int) error {
+	if err := pause(ctx, time.Duration(missed)*200*time.Millisecond); err != nil {
+		return err
+	}
+	return w.meet(ctx)
 }
 
 // sweep sends what one listing of every database shows.
