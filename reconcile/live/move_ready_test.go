@@ -2,9 +2,12 @@ package live
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -65,6 +68,27 @@ func TestAKeyThatWouldOutlastTheNodeTimeoutStaysWhereItIs(t *testing.T) {
 	big := []batch{{slot: 7, keys: []string{"big"}, bytes: []int64{20 << 20}}}
 	if err := w.heavy(big); err != nil || w.text.Load() == nil || !strings.Contains(*w.text.Load(), "20 MB") {
 		t.Errorf("a key above the budget: error %v, text %v", err, w.text.Load())
+	}
+}
+
+func TestPortionsHaveFewKeysAndManyEmptySlots(t *testing.T) {
+	slots := slices.Collect(ranged(0, 309).Each())
+	counts := make([]int64, len(slots))
+	for i := range 50 {
+		counts[i] = 100
+	}
+	counts[20] = 5000
+	var got []string
+	for _, p := range portion(slots, counts, 1500) {
+		got = append(got, fmt.Sprintf("%d-%d", p[0], p[len(p)-1]))
+	}
+	if want := "0-14 15-19 20-20 21-35 36-163 164-291 292-309"; strings.Join(got, " ") != want {
+		t.Errorf("portions %v, not %s", got, want)
+	}
+	for budget, want := range map[time.Duration]int64{time.Millisecond: 1000, 5 * time.Millisecond: 2500, time.Second: 8000} {
+		if got := worth(budget); got != want {
+			t.Errorf("%d keys with a budget of %s, not %d", got, budget, want)
+		}
 	}
 }
 

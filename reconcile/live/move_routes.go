@@ -38,7 +38,7 @@ func (p *party) route(ctx context.Context, s plan.Step) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &route{pair: w, step: s, portions: portion(slots, counts), left: len(slots)}, nil
+	return &route{pair: w, step: s, portions: portion(slots, counts, worth(p.budget)), left: len(slots)}, nil
 }
 
 // rank has all targets outrank all sources before the first slot moves, so that
@@ -51,11 +51,11 @@ func (p *party) rank(ctx context.Context, routes []*route) error {
 	return p.outrank(ctx, sources, targets)
 }
 
-// portion cuts slots into portions that are open together: few keys, so that
-// little is half-moved at any time, and enough of them to be worth the round
-// trips. Empty slots go in large portions.
-func portion(slots []int, counts []int64) [][]int {
-	const keys, width = 3000, 128
+// portion cuts slots into portions that are open together, of at most so many
+// keys where a slot does not hold more by itself: little is half-moved at any
+// time. Empty slots go in large portions.
+func portion(slots []int, counts []int64, keys int64) [][]int {
+	const width = 128
 	var out [][]int
 	var sum int64
 	for i, s := range slots {
@@ -67,6 +67,14 @@ func portion(slots []int, counts []int64) [][]int {
 		sum += counts[i]
 	}
 	return out
+}
+
+// worth is how many keys a portion has. Each one costs about twelve round trips
+// and every member a new nodes.conf on its disk, whatever it brings, so it is to
+// bring much. But a server that lists the slots of a portion does so in one go,
+// at about 1 us a key, and has half of the clients' budget for that.
+func worth(budget time.Duration) int64 {
+	return min(max(budget.Microseconds()/2, 1000), 8000)
 }
 
 // arrival is the end of one portion.
