@@ -17,6 +17,16 @@ func (Login) String() string { return "(login)" }
 
 // mover moves slots between the masters of one cluster and closes half-moved
 // ones.
+//
+// What MIGRATE costs at least, make bench says (BenchmarkLimit: three masters
+// send 250 thousand keys of 128 bytes in 4096 slots to a fourth, and nobody
+// asks them for anything else): on two busy cores of an AMD EPYC, Redis 7.0.15,
+// 8.8 to 9.2 us of the servers' processor time a key. A move of the same keys
+// takes 13 us, with the clients that write and read meanwhile. Of the
+// difference about 2 us are for weighing each key, 1.6 us (100 us a slot, as a
+// move of empty slots takes) for marks, counts and handing over, most of it for
+// the message that SETSLOT NODE broadcasts over the cluster bus for each slot
+// and every member works in, and 0.6 us for listing.
 type mover struct {
 	dial   Dial
 	seen   cluster.State

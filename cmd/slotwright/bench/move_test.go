@@ -175,7 +175,7 @@ func (p *place) watched(name string, deed func(*place)) leg {
 	}
 	whole := human(took)
 	if p.moving > 0 {
-		whole += ", of which slots move for " + human(p.moving)
+		whole += fmt.Sprintf(", of which slots move for %s, its own processor time %s", human(p.moving), human(p.own))
 	}
 	results.remark("%s: %s, servers' processor time %s; a client's p50 %s, p99 %s, max %s (%d commands, %d failed)",
 		name, whole, human(cpu), human(r.P50), human(r.P99), human(r.Max), r.Writes+r.Reads, r.Errors)

@@ -28,6 +28,7 @@ type place struct {
 	conns map[int]*redis.Client
 
 	moving time.Duration // how long slots moved in the last apply
+	own    time.Duration // processor time of the last command of slotwright
 }
 
 func newPlace(b *testing.B, opts livetest.Options) *place {
@@ -67,6 +68,7 @@ func (p *place) slotwright(args ...string) []byte {
 	if err := cmd.Run(); err != nil {
 		p.b.Fatalf("slotwright %s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
 	}
+	p.own = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return stdout.Bytes()
 }
 
