@@ -101,7 +101,14 @@ func (l *line) next(seen cluster.State) plan.Plan {
 			return l.ownEnd(rest, seen)
 		}
 	}
-	return l.ownEnd(plan.Make(l.want, seen), seen)
+	p := plan.Make(l.want, seen)
+	if l.o.Approval.asks && p.Fingerprint() != l.o.Approval.print {
+		// It may have begun in an earlier run, and be nearly even by now.
+		if rest := plan.Rest(l.want, seen); rest.Fingerprint() == l.o.Approval.print && len(p.Steps) > 0 {
+			p = rest
+		}
+	}
+	return l.ownEnd(p, seen)
 }
 
 // ownEnd leaves out what settle does anyway at the end of a run that acted: what
@@ -118,7 +125,7 @@ func (l *line) ownEnd(p plan.Plan, seen cluster.State) plan.Plan {
 
 // refuse says why the plan at hand may not run, or nil.
 func (l *line) refuse() *plan.Hold {
-	if h := l.o.Approval.refuse(l.plan); h != nil {
+	if h := l.o.Approval.refuse(l.plan, l.begun); h != nil {
 		return h
 	}
 	if l.begun == nil || !l.plan.Continues(*l.begun) {

@@ -27,6 +27,9 @@ type Loop struct {
 	Patience, Quiet time.Duration
 	// Detect makes the lanes look and plan, and never act.
 	Detect bool
+	// Ask makes the lanes carry out only plans that the topology approves by
+	// its allow.plan.
+	Ask bool
 	// Event and Result are told what happens; lanes call them at the same time.
 	Event  func(Event)
 	Result func(Result)
@@ -167,13 +170,17 @@ func (l *Loop) pass(ctx context.Context, c Cluster, want spec.Topology) (Cluster
 		}
 	}
 	return c, Apply(ctx, c, want, Options{
-		Approval: l.approval(), Patience: l.Patience, Quiet: l.Quiet, Report: l.Event,
+		Approval: l.Approval(want), Patience: l.Patience, Quiet: l.Quiet, Report: l.Event,
 	})
 }
 
-func (l *Loop) approval() Approval {
-	if l.Detect {
+// Approval is what may be done to a cluster.
+func (l *Loop) Approval(want spec.Topology) Approval {
+	switch {
+	case l.Detect:
 		return Nothing()
+	case l.Ask:
+		return Printed(want.Allow.Plan)
 	}
 	return Anything()
 }

@@ -65,11 +65,17 @@ func (s *body) zonesNamed() []string {
 	return zones
 }
 
+// fingerprint is that of a plan.
+var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 func (p *page) allow(a *allow) Allow {
 	if a == nil {
 		return Allow{}
 	}
-	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete}
+	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Plan: a.Plan}
+	if a.Plan != "" && !fingerprint.MatchString(a.Plan) {
+		p.say("spec.allow.plan", "spec.allow.plan is no fingerprint of a plan", "slotwright plan prints it: sha256: and 64 hexadecimal digits")
+	}
 	if a.ShrinkTo != nil {
 		p.between("spec.allow.shrinkTo", *a.ShrinkTo, 1, maxNodes)
 	}

@@ -115,4 +115,5 @@ type allow struct {
 	ShrinkTo *int     `json:"shrinkTo,omitempty"`
 	DataLoss []scalar `json:"dataLoss,omitempty"`
 	Delete   string   `json:"delete,omitempty"`
+	Plan     string   `json:"plan,omitempty"`
 }

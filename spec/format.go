@@ -197,7 +197,7 @@ func allowFile(a Allow) *allow {
 	if a == (Allow{}) {
 		return nil
 	}
-	out := &allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete}
+	out := &allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Plan: a.Plan}
 	if a.DataLoss != nil {
 		for _, r := range a.DataLoss.Ranges() {
 			out.DataLoss = append(out.DataLoss, scalar(r.String()))

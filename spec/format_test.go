@@ -167,6 +167,7 @@ func somePermissions(r *rand.Rand, t *Topology) {
 		}
 	}
 	t.Allow.Delete = pick(r, "", t.Name)
+	t.Allow.Plan = pick(r, "", "sha256:"+strings.Repeat("0a", 32))
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }

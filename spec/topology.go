@@ -149,4 +149,5 @@ type Allow struct {
 	ShrinkTo *int      // equal to the new masters
 	DataLoss *slot.Set // exactly the lost slots
 	Delete   string    // the cluster's name
+	Plan     string    // the fingerprint of the plan that a daemon which asks may carry out
 }

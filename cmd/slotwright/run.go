@@ -25,6 +25,7 @@ type following struct {
 	origin  origin
 	once    bool
 	mode    string
+	approve string
 	resync  time.Duration
 	timeout time.Duration
 	quiet   time.Duration
@@ -57,6 +58,10 @@ From a git repository, topologies may name files only below --files, and start
 processes on this machine only with --allow-local. Environment variables they may
 name freely: give the daemon those that are meant for them.
 
+With --approve plan it carries out only a plan that the topology names, by its
+fingerprint, in allow.plan, and what is left of it. The fingerprint is in the output of
+slotwright plan, in the daemon's status, and in the hold that says what is missing.
+
 With --listen it serves health, metrics, its status as JSON, and webhooks of git
 servers at /hooks/github, /hooks/gitlab, /hooks/gitea and /hooks/generic. All a
 webhook does is to have the source looked at. Nobody is asked for a password:
@@ -83,6 +88,7 @@ SIGHUP makes it look at the source at once.`,
 	f.origin.flags(flags)
 	flags.BoolVar(&f.once, "once", false, "one look at the source and one pass over every cluster, then exit")
 	flags.StringVar(&f.mode, "mode", "enforce", "enforce: bring clusters to what is wanted; detect: only report")
+	flags.StringVar(&f.approve, "approve", "none", "plan: carry out only plans that the topology's allow.plan names; none: carry out what the topology wants")
 	flags.DurationVar(&f.resync, "resync", time.Minute, "time between the passes over a cluster; after errors it is longer")
 	flags.DurationVar(&f.timeout, "timeout", reconcile.DefaultPatience, "end a pass after this long without progress")
 	flags.DurationVar(&f.quiet, "failback-after", time.Minute, "bring masters back only when nothing has changed for this long")
@@ -123,6 +129,8 @@ func (f *following) check() error {
 	switch {
 	case f.mode != "enforce" && f.mode != "detect":
 		return usage{fmt.Errorf("--mode %q is none of enforce, detect", f.mode)}
+	case f.approve != "none" && f.approve != "plan":
+		return usage{fmt.Errorf("--approve %q is none of none, plan", f.approve)}
 	case f.format != "text" && f.format != "json":
 		return usage{fmt.Errorf("--log-format %q is none of text, json", f.format)}
 	case f.timeout <= 0 || f.resync <= 0:
@@ -240,7 +248,7 @@ func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follow
 	return &follow.Follower{
 		Source: source, Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
 		Loop: reconcile.Loop{
-			Connect: f.connect, Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect",
+			Connect: f.connect, Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect", Ask: f.approve == "plan",
 			Event:  func(e reconcile.Event) { face.metrics.Event(e); told.event(e) },
 			Result: func(r reconcile.Result) { face.metrics.Result(r); told.result(r) },
 		},

@@ -23,6 +23,7 @@ const (
 	WrongEngine   Code = "WrongEngine"   // another engine or version, or one without a directive
 	Stranger      Code = "Stranger"      // a node that no topology names serves slots
 	StaleApproval Code = "StaleApproval" // the plan is not the approved one
+	NotApproved   Code = "NotApproved"   // the daemon takes approved plans only; needs allow.plan
 	Suspended     Code = "Suspended"     // suspend: true
 	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here
 	Refused       Code = "Refused"       // a server refuses a command that is needed

@@ -86,7 +86,11 @@ var explanations = map[Code]struct{ meaning, lift string }{
 	},
 	StaleApproval: {
 		"The plan is not the one that was approved, nor what is left of it.",
-		"Look at the new plan and approve it.",
+		"Look at the new plan and approve it. With run --approve plan: write its fingerprint to allow.plan.",
+	},
+	NotApproved: {
+		"The daemon runs with --approve plan: it carries out only a plan whose fingerprint the topology permits, and what is left of it.",
+		"Look at the plan, and write allow.plan with its fingerprint.",
 	},
 	Suspended: {
 		"The topology says suspend: true: the cluster is observed and nothing is changed.",

@@ -27,6 +27,17 @@ func (p Plan) Fingerprint() string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
+// misfit says that an approval is of another plan, or "".
+func (p Plan) misfit(approved string) string {
+	switch {
+	case approved == "" || approved == p.Fingerprint():
+		return ""
+	case len(p.Steps) == 0:
+		return fmt.Sprintf("allow.plan: %s permits nothing now and can go", approved)
+	}
+	return fmt.Sprintf("allow.plan: %s is another plan than this", approved)
+}
+
 // Continues reports whether p is what is left of approved: every step, moves
 // counted slot by slot, is one of its steps. Putting back what was borrowed is
 // always part of it; a new removal never is. A half-moved slot may be closed

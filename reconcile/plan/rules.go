@@ -71,6 +71,9 @@ func (d *draft) make() Plan {
 	p.Steps = d.walk()
 	p.Goal.Shards = d.goalShards()
 	p.Holds = tidyHolds(append(d.holds, d.problems()...))
+	if note := p.misfit(d.want.Allow.Plan); note != "" {
+		p.Notes = append(p.Notes, note)
+	}
 	return p
 }
 

@@ -111,12 +111,8 @@ func (f *Follower) one(ctx context.Context, want spec.Topology) reconcile.Result
 		return reconcile.Result{Cluster: want.Name, Plan: plan.Plan{Cluster: want.Name}, Err: err}
 	}
 	defer reconcile.Close(c)
-	approval := reconcile.Anything()
-	if f.Loop.Detect {
-		approval = reconcile.Nothing()
-	}
 	return reconcile.Apply(ctx, c, want, reconcile.Options{
-		Approval: approval, Patience: f.Loop.Patience, Quiet: f.Loop.Quiet, Report: f.Loop.Event,
+		Approval: f.Loop.Approval(want), Patience: f.Loop.Patience, Quiet: f.Loop.Quiet, Report: f.Loop.Event,
 	})
 }
 

@@ -150,6 +150,9 @@ func codes(p plan.Plan) string {
 		if h.Node != "" {
 			text += "/" + h.Node
 		}
+		if h.Code == plan.NotApproved || h.Code == plan.StaleApproval {
+			text += "/" + p.Fingerprint()
+		}
 		all = append(all, text)
 	}
 	slices.Sort(all)
