@@ -50,9 +50,11 @@ fuzz: ## every fuzz target for FUZZTIME
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-lint: $(linter) ## vet, the pinned linter, shellcheck
-	@.ci/install shellcheck
+lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
+	@.ci/install shellcheck promtool
 	shellcheck .ci/run .ci/install .ci/engines examples/quickstart/demo.sh
+	promtool check rules deploy/monitoring/alerts.yaml
+	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
 	go vet -tags e2e,engines,bench ./...
 	$(linter) run --timeout 15m
