@@ -2,10 +2,13 @@ package gitsync
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 )
 
 func TestCommitsThatReadersDisagreeAboutAreRefused(t *testing.T) {
@@ -139,6 +142,66 @@ func FuzzAllowedSigners(f *testing.F) {
 			}
 			if s.allows("git", []time.Time{time.Unix(1700000000, 0)}) == nil && s.namespaces != "" && !matchList(s.namespaces, "git") {
 				t.Fatalf("%+v may sign in a namespace it does not name", s)
+			}
+		}
+	})
+}
+
+// Whatever an address says, what is made of it is one of the four kinds, holds
+// no password, and no part of it can pass for an option of a program.
+func FuzzAddress(f *testing.F) {
+	for _, seed := range []string{
+		"https://git.example.com/a/x.git", "git@git.example.com:a/x.git", "ssh://git@[2001:db8::1]:2222/x.git", "file:///srv/x.git",
+		"ssh://-oProxyCommand=x/x.git", "ext::sh -c touch% /x", "https://ann:pw@git.example.com/x", "a:b", "::", "file://\x00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		a, err := parseAddress(raw)
+		if err != nil {
+			if len(raw) > 12 && strings.Contains(err.Error(), raw) {
+				t.Fatalf("the error repeats the address: %v", err)
+			}
+			return
+		}
+		if !strings.Contains(" https http ssh file ", " "+a.scheme+" ") || a.path == "" {
+			t.Fatalf("%q became %+v", raw, a)
+		}
+		for _, part := range []string{a.user, a.host, a.path} {
+			if strings.HasPrefix(part, "-") || strings.ContainsAny(part, "\x00\n\r") {
+				t.Fatalf("%q became %+v", raw, a)
+			}
+		}
+		if a.user != "" && len(a.user) > 12 && strings.Contains(Display(raw), a.user+"@") {
+			t.Fatalf("%q is shown with its user", raw)
+		}
+	})
+}
+
+// Whatever a server lists, what is followed is a hash that it listed under the
+// very name that was asked for.
+func FuzzReferences(f *testing.F) {
+	line := func(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
+	head := line(someHash + " HEAD\x00symref=HEAD:refs/heads/main shallow\n")
+	f.Add([]byte(head + line(someHash+" refs/heads/main\n") + "0000"))
+	f.Add([]byte(head + line(someHash+" refs/tags/v1.2.0\n") + line(strings.Repeat("2", 40)+" refs/tags/v1.2.0^{}\n") + "0000"))
+	f.Add([]byte("0000"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ar := packp.NewAdvRefs()
+		if ar.Decode(bytes.NewReader(raw)) != nil {
+			return
+		}
+		for _, r := range []Ref{{}, {Branch: "main"}, {Tag: "v1.2.0"}, {Semver: ">=1"}, {Commit: someHash}} {
+			to, err := r.resolve(ar)
+			if err != nil {
+				continue
+			}
+			listed := ar.Head != nil && *ar.Head == to.commit || r.Commit == to.commit.String()
+			for name, h := range ar.References {
+				listed = listed || h == to.commit || ar.Peeled[name] == to.commit
+			}
+			if !listed || r.Branch != "" && to.name != r.Branch || r.Tag != "" && to.name != r.Tag {
+				t.Fatalf("%+v is %s, of %v", r, to.revision(), to.want)
 			}
 		}
 	})

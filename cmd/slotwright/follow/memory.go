@@ -173,11 +173,11 @@ func (m *Memory) save(file memoryFile) error {
 	if err != nil {
 		return err
 	}
-	return replace(m.Path(), append(text, '\n'))
+	return m.replace(append(text, '\n'))
 }
 
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".source-*")
+func (m *Memory) replace(text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(m.path), filepath.Base(m.path)+".new-*")
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func replace(path string, text []byte) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(f.Name(), m.Path())
 	}
 	return err
 }

@@ -1,10 +1,13 @@
 package follow
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,7 +52,7 @@ func TestWhatIsRememberedIsReadBack(t *testing.T) {
 	if info, err := os.Stat(m.Path()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is %v: %v", info.Mode(), err)
 	}
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(m.Path()), ".source-*"))
+	left, _ := filepath.Glob(m.path + ".new-*")
 	if len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -131,4 +134,110 @@ func TestSourcesHaveMemoriesAndLocksOfTheirOwn(t *testing.T) {
 		t.Errorf("a freed lock: waited %v, %v", waited, err)
 	}
 	freed()
+}
+
+// A state directory that can't be written costs the memory of this revision and
+// nothing else: the daemon says so and goes on.
+func TestADiskThatIsFullOrReadOnlyStopsNothing(t *testing.T) {
+	m := remembering(t, filepath.Join(t.TempDir(), "state"))
+	first := newBook()
+	first.turn(snap("r0", four), Origin{}, time.Now())
+	if err := m.write(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Dir(m.path), filepath.Dir(m.path)+".away"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, m)
+		r.Log = slog.New(slog.NewTextHandler(&log, nil))
+		r.runs(t, func() {
+			r.says(answer{snapshot: snap("r1", three)})
+			if got := r.tried(); got != "orders+++" {
+				t.Errorf("tried %q", got)
+			}
+		})
+		if !strings.Contains(log.String(), "not remembered") {
+			t.Errorf("it does not say so:\n%s", &log)
+		}
+	})
+	if err := os.Rename(filepath.Dir(m.path)+".away", filepath.Dir(m.path)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := m.read(Origin{}); err != nil || b.seen != "r0" {
+		t.Errorf("the older memory is %s, %v", b.seen, err)
+	}
+}
+
+// What a killed process left of a memory it was writing is gone when the next
+// one takes the lock; that of other sources stays.
+func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
+	state := t.TempDir()
+	m, other := remembering(t, state), filepath.Join(state, "source-0123.new-1")
+	for _, name := range []string{m.path + ".new-1", m.path + ".new-2", other} {
+		if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free, _, err := m.Lock()
+	if err != nil || free == nil {
+		t.Fatal(err)
+	}
+	defer free()
+	left, _ := filepath.Glob(filepath.Join(state, "*.new-*"))
+	if len(left) != 1 || left[0] != other {
+		t.Errorf("left are %v", left)
+	}
+}
+
+// A clock that jumped changes what people read, not what is done: orphans of
+// the future are orphans, and what was remembered is used.
+func TestAClockThatJumpsChangesNothing(t *testing.T) {
+	for _, years := range []int{-30, 30} {
+		m, b := remembering(t, t.TempDir()), newBook()
+		at := time.Now().AddDate(years, 0, 0)
+		b.turn(snap("r1", map[string]string{"o.yaml": text("orders", 1, 2, 3), "s.yaml": text("sessions", 11)}), Origin{}, at)
+		b.turn(snap("r2", three), Origin{}, at)
+		if err := m.write(b); err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.read(Origin{})
+		if err != nil || !strings.HasPrefix(got.tells(), "orders=3@r2, sessions orphaned") {
+			t.Fatalf("%d years: %s, %v", years, got.tells(), err)
+		}
+		got.turn(snap("r3", map[string]string{"s.yaml": text("sessions", 11)}), Origin{}, time.Now())
+		if !strings.HasPrefix(got.tells(), "sessions=1@r3, orders orphaned") {
+			t.Errorf("%d years, then: %s", years, got.tells())
+		}
+	}
+}
+
+// Whatever is in the file, what is made of it is topologies that may be wanted, or
+// an error; never a panic, and never something that the source may not ask for.
+func FuzzMemory(f *testing.F) {
+	m := &Memory{path: filepath.Join(f.TempDir(), "source-0"), name: "seed"}
+	if err := m.write(told()); err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(m.Path())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"formatVersion":1,"seen":"r","clusters":[null,{"topology":"{"}]}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m := &Memory{path: filepath.Join(t.TempDir(), "source-0"), name: "fuzz"}
+		if err := os.WriteFile(m.Path(), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		confined := Origin{Confined: true}
+		b, _ := m.read(confined)
+		for name, e := range b.entries {
+			if e.Topology.Name != name || len(confined.refuse(e.Topology)) > 0 {
+				t.Fatalf("%s is %+v", name, e)
+			}
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -29,10 +30,20 @@ func (m *Memory) Lock() (free func(), holder string, err error) {
 		_ = f.Close()
 		return nil, "", fmt.Errorf("lock the source: %w", err)
 	}
+	m.sweep()
 	_ = f.Truncate(0)
 	_, _ = fmt.Fprintf(f, "process %d\n", os.Getpid())
 	// The file stays: to remove it would free its name for a second lock.
 	return func() { _ = f.Close() }, "", nil
+}
+
+// sweep removes what a process that was killed while it wrote the memory left
+// behind. Only the one who has the lock writes it.
+func (m *Memory) sweep() {
+	left, _ := filepath.Glob(m.path + ".new-*") // the pattern is well formed
+	for _, name := range left {
+		_ = os.Remove(name) // next time, then
+	}
 }
 
 // Await waits until this process is the one. waiting is told once who is before

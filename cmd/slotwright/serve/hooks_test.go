@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -9,10 +11,12 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 const secret = "0123456789abcdef"
@@ -46,7 +50,7 @@ func (d *door) call(method, path string, header http.Header, body io.Reader) *ht
 	well := func() error { return nil }
 	r := httptest.NewRequest(method, path, body)
 	for name, values := range header {
-		r.Header[name] = values
+		r.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	w := httptest.NewRecorder()
 	Pages{Alive: well, Ready: well, Status: func() any { return nil }, Metrics: http.NotFoundHandler(), Hooks: d.hooks}.Handler().ServeHTTP(w, r)
@@ -73,6 +77,9 @@ func TestOnlyWhoKnowsTheSecretHasTheSourceLookedAt(t *testing.T) {
 		"a weaker kind":                        {"github", "X-Hub-Signature-256", "sha1=" + macOf(push, secret, sha1.New), 403},
 		"a weaker kind that claims to be good": {"github", "X-Hub-Signature-256", "sha256=" + macOf(push, secret, sha1.New), 403},
 		"the old header":                       {"github", "X-Hub-Signature", "sha1=" + macOf(push, secret, sha1.New), 403},
+		"another case of the header's name":    {"github", "x-hub-signature-256", good, 202},
+		"another case of the prefix":           {"github", "X-Hub-Signature-256", "SHA256=" + plain, 403},
+		"another provider's way":               {"gitlab", "X-Hub-Signature-256", good, 403},
 		"another secret":                       {"github", "X-Hub-Signature-256", "sha256=" + macOf(push, "another secret..", sha256.New), 403},
 		"of another body":                      {"generic", "X-Signature", "sha256=" + macOf(push+" ", secret, sha256.New), 403},
 		"a token that begins right":            {"gitlab", "X-Gitlab-Token", secret[:15], 403},
@@ -143,6 +150,77 @@ func TestCallsThatAreRefusedBeforeTheyAreRead(t *testing.T) {
 	}
 	if got := strings.Join(d.told, ", "); got != "gitlab too large, gitlab accepted, gitlab no secret, gitlab off" {
 		t.Errorf("counted: %s", got)
+	}
+}
+
+// A call that is zipped, of another type, or made once more does what any call
+// does: it wakes. Nothing of it is unzipped, kept or counted on.
+func TestACallIsNoMoreThanAKnock(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = io.CopyN(z, forEver{}, 64<<20) // more than a body may have, once unzipped
+	_ = z.Close()
+	for name, more := range map[string]http.Header{
+		"zipped":          {"Content-Encoding": {"gzip"}},
+		"of another type": {"Content-Type": {"application/x-www-form-urlencoded"}},
+	} {
+		d, body := newDoor(), zipped.String()
+		more["X-Signature"] = []string{"sha256=" + macOf(body, secret, sha256.New)}
+		for i := range 3 { // the second and third are replays
+			if w := d.call("POST", "/hooks/generic", more, strings.NewReader(body)); w.Code != 202 || d.woken != i+1 {
+				t.Errorf("%s, call %d: status %d, woken %d times", name, i+1, w.Code, d.woken)
+			}
+		}
+	}
+	d := newDoor()
+	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+		if w := d.call("GET", "/hooks/gitlab?_method=POST", http.Header{name: {"POST"}, "X-Gitlab-Token": {secret}}, nil); w.Code != 405 {
+			t.Errorf("GET with %s: status %d", name, w.Code)
+		}
+	}
+	if d.woken > 0 {
+		t.Error("a method in disguise woke it")
+	}
+}
+
+// Callers that send a byte now and then, or none, are hung up on, and answer
+// nobody's purpose meanwhile.
+func TestCallersThatDawdleAreHungUpOn(t *testing.T) {
+	d := newDoor()
+	well := func() error { return nil }
+	s := server(Pages{Alive: well, Ready: well, Status: func() any { return nil }, Metrics: http.NotFoundHandler(), Hooks: d.hooks}.Handler(), d.hooks.Log)
+	if s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 || s.ReadTimeout > time.Minute || s.MaxHeaderBytes > 1<<20 {
+		t.Errorf("a limit is missing or large: %+v", s)
+	}
+	s.ReadHeaderTimeout, s.ReadTimeout = 200*time.Millisecond, 400*time.Millisecond // the same, sooner
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	for name, begin := range map[string]string{
+		"nothing":      "",
+		"half a line":  "POST /hooks/gi",
+		"half a body":  "POST /hooks/gitlab HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: " + secret + "\r\nContent-Length: 100\r\n\r\n{",
+		"endless body": "POST /hooks/gitlab HTTP/1.1\r\nHost: x\r\nX-Gitlab-Token: " + secret + "\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"headers":      "POST /hooks/gitlab HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("x", 2*headerBytes),
+	} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, begin)
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		answer, err := io.ReadAll(c)
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() || strings.Contains(string(answer), " 202 ") {
+			t.Errorf("%s: %q, %v", name, answer, err)
+		}
+	}
+	if d.woken > 0 {
+		t.Error("it woke")
 	}
 }
 

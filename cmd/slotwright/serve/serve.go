@@ -65,6 +65,13 @@ const (
 	headerBytes = 32 << 10
 )
 
+func server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: answerTime,
+		IdleTimeout: answerTime, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
 // Start listens at addr until stop is called, which waits a moment for requests
 // under way.
 func Start(addr string, h http.Handler, log *slog.Logger) (at net.Addr, stop func(), err error) {
@@ -72,10 +79,7 @@ func Start(addr string, h http.Handler, log *slog.Logger) (at net.Addr, stop fun
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen at %s: %w", addr, err)
 	}
-	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: answerTime,
-		IdleTimeout: answerTime, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	s := server(h, log)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
