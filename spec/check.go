@@ -52,6 +52,9 @@ func (p *page) topology(d *document) Topology {
 		t.Engine = p.engine(s.Engine)
 	}
 	t.Platform = p.platform(s)
+	if k := t.Platform.Kubernetes; k != nil && k.Adopt == nil {
+		p.setNames(&t)
+	}
 	p.zoneSpread(s, &t)
 	t.Slots = p.slots(s)
 	if s.State != "" && p.oneOf("spec.state", s.State, string(Present), string(Absent)) {

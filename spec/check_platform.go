@@ -22,8 +22,6 @@ var (
 	serverName = regexp.MustCompile(`^` + labelText + `(\.` + labelText + `)*$`)
 	hostName   = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*$`)
 	allDigits  = regexp.MustCompile(`^[0-9]+$`)
-	quantity   = regexp.MustCompile(`^[1-9][0-9]{0,9}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$`)
-	imageName  = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9._:/@+]{0,511}$`)
 )
 
 func (p *page) platform(s *body) Platform {
@@ -159,34 +157,4 @@ func (p *page) local(s *body) *Local {
 		}
 	}
 	return out
-}
-
-func (p *page) kubernetes(s *body) *Kubernetes {
-	const path = "spec.platform.kubernetes"
-	in := s.Platform.Kubernetes
-	p.need(path+".namespace", "")
-	p.label(path+".namespace", in.Namespace)
-	out := &Kubernetes{Namespace: in.Namespace, Image: in.Image, Resources: in.Resources}
-	switch {
-	case in.Image != "" && !imageName.MatchString(in.Image):
-		p.say(path+".image", fmt.Sprintf("%s.image: %s is not the name of an image", path, quote(path, in.Image)), "such as redis:7.2")
-	case !p.written(path+".image") && (s.Engine == nil || s.Engine.Version == ""):
-		p.say(path, path+" says neither its image nor which engine and version to take one for", "write image: redis:7.2, or spec.engine")
-	}
-	if in.Storage != nil {
-		out.Storage = p.storage(in.Storage)
-	}
-	return out
-}
-
-func (p *page) storage(s *storage) Storage {
-	const path = "spec.platform.kubernetes.storage"
-	p.need(path+".size", "such as 20Gi")
-	if s.Size != "" && !quantity.MatchString(s.Size) {
-		p.say(path+".size", fmt.Sprintf("%s.size: %s is not a size", path, quote(path, s.Size)), "such as 20Gi")
-	}
-	if s.StorageClassName != "" {
-		p.serverName(path+".storageClassName", s.StorageClassName)
-	}
-	return Storage{Size: s.Size, StorageClassName: s.StorageClassName}
 }

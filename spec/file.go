@@ -67,11 +67,27 @@ type kubernetes struct {
 	Image     string         `json:"image,omitempty"`
 	Storage   *storage       `json:"storage,omitempty"`
 	Resources map[string]any `json:"resources,omitempty"`
+
+	PodTemplate    map[string]any  `json:"podTemplate,omitempty"`
+	NetworkPolicy  bool            `json:"networkPolicy,omitempty"`
+	ServiceMonitor *serviceMonitor `json:"serviceMonitor,omitempty"`
+	Adopt          *adopt          `json:"adopt,omitempty"`
 }
 
 type storage struct {
 	Size             string `json:"size"`
 	StorageClassName string `json:"storageClassName,omitempty"`
+	WhenScaled       string `json:"whenScaled,omitempty"`
+	WhenDeleted      string `json:"whenDeleted,omitempty"`
+}
+
+type serviceMonitor struct {
+	Port   string            `json:"port"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+type adopt struct {
+	StatefulSet string `json:"statefulSet"`
 }
 
 type engine struct {

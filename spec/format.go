@@ -147,10 +147,24 @@ func platformFile(p Platform) platform {
 		}
 	}
 	if k := p.Kubernetes; k != nil {
-		out.Kubernetes = &kubernetes{Namespace: k.Namespace, Image: k.Image, Resources: k.Resources}
-		if k.Storage != (Storage{}) {
-			out.Kubernetes.Storage = (*storage)(&k.Storage)
+		out.Kubernetes = kubernetesFile(k)
+	}
+	return out
+}
+
+func kubernetesFile(k *Kubernetes) *kubernetes {
+	out := &kubernetes{
+		Namespace: k.Namespace, Image: k.Image, Resources: k.Resources, PodTemplate: k.PodTemplate,
+		NetworkPolicy: k.NetworkPolicy, ServiceMonitor: (*serviceMonitor)(k.ServiceMonitor), Adopt: (*adopt)(k.Adopt),
+	}
+	if k.Storage != (Storage{}) {
+		s := storage(k.Storage)
+		for _, word := range []*string{&s.WhenScaled, &s.WhenDeleted} {
+			if *word == Retain {
+				*word = ""
+			}
 		}
+		out.Storage = &s
 	}
 	return out
 }

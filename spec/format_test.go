@@ -141,11 +141,7 @@ func somePlatform(r *rand.Rand, t *Topology) {
 			t.Platform.Static.Nodes = append(t.Platform.Static.Nodes, n)
 		}
 	default:
-		secret = pick(r, secret, Secret{SecretName: "s", SecretKey: ".k"})
-		tls = pick(r, tls, &TLS{Secret: "s"})
-		t.Platform.Kubernetes = &Kubernetes{Namespace: "data", Image: "redis@sha256:00",
-			Storage:   pick(r, Storage{}, Storage{Size: "1Gi"}, Storage{Size: "1.5T", StorageClassName: "a.b"}),
-			Resources: pick(r, nil, map[string]any{"limits": map[string]any{"cpu": pick[any](r, 1.0, 0.5, "1", "500m")}, "claims": []any{}})}
+		secret, tls = somePods(r, t, secret, tls)
 	}
 	if r.IntN(2) == 0 {
 		t.Auth = &Auth{Username: pick(r, "default", "on", "me & you"), Password: secret}
@@ -153,6 +149,28 @@ func somePlatform(r *rand.Rand, t *Topology) {
 	if r.IntN(2) == 0 {
 		t.TLS = tls
 	}
+}
+
+// somePods puts t on Kubernetes, with StatefulSets of its own or an adopted one,
+// and says where its secrets can be.
+func somePods(r *rand.Rand, t *Topology, secret Secret, tls *TLS) (Secret, *TLS) {
+	if r.IntN(3) == 0 {
+		t.Platform.Kubernetes = &Kubernetes{Namespace: "data", Adopt: &Adopt{StatefulSet: "redis.old"}}
+		return pick(r, secret, Secret{SecretName: "s", SecretKey: ".k"}), pick(r, tls, &TLS{Secret: "s"})
+	}
+	t.Name = t.Name[:min(len(t.Name), 40)]
+	if len(t.Zones) == 0 {
+		t.Zones = []string{"eu-1a"}
+	}
+	t.Platform.Kubernetes = &Kubernetes{Namespace: "data", Image: "redis@sha256:00",
+		Storage: pick(r, Storage{}, Storage{Size: "1Gi", WhenScaled: Retain, WhenDeleted: Delete},
+			Storage{Size: "1.5T", StorageClassName: "a.b", WhenScaled: Delete, WhenDeleted: Retain}),
+		Resources:      pick(r, nil, map[string]any{"limits": map[string]any{"cpu": pick[any](r, 1.0, 0.5, "1", "500m")}, "claims": []any{}}),
+		PodTemplate:    pick(r, nil, map[string]any{"spec": map[string]any{"hostNetwork": true, "serviceAccountName": "redis"}}),
+		NetworkPolicy:  r.IntN(2) == 0,
+		ServiceMonitor: pick(r, nil, &ServiceMonitor{Port: "metrics"}, &ServiceMonitor{Port: "m", Labels: map[string]string{"a": "on"}}),
+	}
+	return Secret{SecretName: "s", SecretKey: ".k"}, &TLS{Secret: "s"}
 }
 
 func somePermissions(r *rand.Rand, t *Topology) {

@@ -93,13 +93,22 @@ func TestKubernetesKeepsItsResourcesAsTheyAre(t *testing.T) {
 	got := mustLoad(t, "testdata/right/kubernetes.yml")[0]
 	want := &Kubernetes{
 		Namespace: "data", Image: "registry.example:5000/redis:7.2",
-		Storage: Storage{Size: "20Gi", StorageClassName: "fast"},
+		Storage: Storage{Size: "20Gi", StorageClassName: "fast", WhenScaled: Delete, WhenDeleted: Retain},
 		Resources: map[string]any{
 			"requests": map[string]any{"cpu": 1.0, "memory": "1Gi"},
 			"limits":   map[string]any{"cpu": 1.5, "memory": "2Gi"},
 			"more":     map[string]any{"quoted": []any{"true", "1", "~"}, "plain": []any{true, 1.0, -2.5}},
 			"claims":   []any{},
 		},
+		PodTemplate: map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"team": "yes"}},
+			"spec": map[string]any{
+				"priorityClassName": "high",
+				"tolerations":       []any{map[string]any{"key": "data", "operator": "Exists"}},
+			},
+		},
+		NetworkPolicy:  true,
+		ServiceMonitor: &ServiceMonitor{Port: "metrics", Labels: map[string]string{"release": "prometheus"}},
 	}
 	if diff := cmp.Diff(want, got.Platform.Kubernetes); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -109,6 +118,17 @@ func TestKubernetesKeepsItsResourcesAsTheyAre(t *testing.T) {
 	}
 	if got.TLS.Secret != "redis-tls" {
 		t.Errorf("tls is %+v", got.TLS)
+	}
+}
+
+func TestAnAdoptedStatefulSetNeedsNoZonesAndNoSecrets(t *testing.T) {
+	got := mustLoad(t, "testdata/right/kubernetes.yml")[1]
+	want := &Kubernetes{Namespace: "data", Adopt: &Adopt{StatefulSet: "redis-cluster"}}
+	if diff := cmp.Diff(want, got.Platform.Kubernetes); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if len(got.Zones) != 0 || got.Auth.Password.Env != "REDIS_PASSWORD" {
+		t.Errorf("zones %v, auth %+v", got.Zones, got.Auth)
 	}
 }
 
@@ -129,7 +149,7 @@ func TestADirectoryIsReadToItsGround(t *testing.T) {
 	for _, topology := range mustLoad(t, "testdata/right") {
 		names = append(names, topology.Name)
 	}
-	if diff := cmp.Diff([]string{"sessions", "bare", "zoned", "orders"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"sessions", "taken-over", "bare", "zoned", "orders"}, names); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
@@ -168,7 +188,7 @@ func BenchmarkLoadAThousandNodes(b *testing.B) {
 
 func TestOffNeedsNoQuotesAndFalseIsNotOff(t *testing.T) {
 	const text = "apiVersion: slotwright/v1alpha1\nkind: RedisCluster\nmetadata: {name: bare}\n" +
-		"spec: {masters: 3, replicasPerMaster: 0, zoneSpread: %s, platform: {kubernetes: {namespace: data, image: x}}}\n"
+		"spec: {masters: 3, replicasPerMaster: 0, zoneSpread: %s, zones: [a], platform: {kubernetes: {namespace: data, image: x}}}\n"
 	got, err := Load([]Source{{Name: "f.yaml", Data: fmt.Appendf(nil, text, "Off")}})
 	if err != nil || got[0].ZoneSpread != Off {
 		t.Errorf("Off: %v, %v", got, err)

@@ -93,13 +93,22 @@ var notes = []note{
 	{"spec.platform.local.directory", "Where the nodes keep their files. Default: a state directory per cluster.", nil},
 	{"spec.platform.local.basePort", "The first port; each node has one, and its cluster bus listens 10000 above. Default 7000.", within(1, maxPort-busOffset)},
 	{"spec.platform.local.server", "The server to run. Default: the first of redis-server and valkey-server on PATH.", nil},
-	{"spec.platform.kubernetes", "Pods.", nil},
+	{"spec.platform.kubernetes", "Pods.", adopted},
 	{"spec.platform.kubernetes.namespace", "The namespace of everything that is made.", matches(label.String())},
 	{"spec.platform.kubernetes.image", "The container image. Default: taken from spec.engine.", matches(imageName.String())},
 	{"spec.platform.kubernetes.storage", "The volume of each pod.", nil},
 	{"spec.platform.kubernetes.storage.size", "Its size, such as 20Gi.", matches(quantity.String())},
 	{"spec.platform.kubernetes.storage.storageClassName", "Its storage class. Default: that of the Kubernetes cluster.", matches(serverName.String())},
-	{"spec.platform.kubernetes.resources", "Resources of the container, as Kubernetes has them.", nil},
+	{"spec.platform.kubernetes.storage.whenScaled", "What becomes of the claims of pods that a shrink removes. Default Retain.", only(Retain, Delete)},
+	{"spec.platform.kubernetes.storage.whenDeleted", "What becomes of the claims when the cluster is deleted. Default Retain.", only(Retain, Delete)},
+	{"spec.platform.kubernetes.resources", "Resources of the server's container, as Kubernetes has them. Without config.maxmemory it is three quarters of the memory limit.", nil},
+	{"spec.platform.kubernetes.podTemplate", "Merged strategically into the pods' template: metadata and spec, as Kubernetes has them. The server's container is called redis.", nil},
+	{"spec.platform.kubernetes.networkPolicy", "Let only the cluster's own pods reach the cluster bus. Default false.", nil},
+	{"spec.platform.kubernetes.serviceMonitor", "Have the Prometheus operator scrape the pods.", nil},
+	{"spec.platform.kubernetes.serviceMonitor.port", "The name of a container port that the podTemplate adds.", matches(portName.String())},
+	{"spec.platform.kubernetes.serviceMonitor.labels", "Labels by which a Prometheus selects it.", nil},
+	{"spec.platform.kubernetes.adopt", "Plan and scale a StatefulSet that somebody else made, and leave its template alone.", nil},
+	{"spec.platform.kubernetes.adopt.statefulSet", "Its name.", matches(serverName.String())},
 
 	{"spec.engine", "What the servers must be; checked against INFO.", nil},
 	{"spec.engine.name", "The server.", only("redis", "valkey")},
@@ -186,6 +195,13 @@ func filesOrSecret(s *jsonschema.Schema) {
 	one := uint64(1)
 	s.OneOf = []*jsonschema.Schema{{Required: []string{"caFile"}}, {Required: []string{"secret"}, MaxProperties: &one}}
 	s.DependentRequired = map[string][]string{"certFile": {"keyFile"}, "keyFile": {"certFile"}}
+}
+
+// adopted says that the template of an adopted StatefulSet is somebody else's.
+func adopted(s *jsonschema.Schema) {
+	s.If = &jsonschema.Schema{Required: []string{"adopt"}}
+	two := uint64(2)
+	s.Then = &jsonschema.Schema{MaxProperties: &two}
 }
 
 // onlyOnKubernetes says that elsewhere a Kubernetes Secret can't be read.

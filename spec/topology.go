@@ -93,15 +93,36 @@ type Local struct {
 // Kubernetes places the nodes as pods.
 type Kubernetes struct {
 	Namespace string
-	Image     string
+	Image     string // "": the official one of the engine and version
 	Storage   Storage
-	Resources map[string]any
+	Resources map[string]any // of the server's container, as Kubernetes has them
+	// PodTemplate is merged strategically into the template of the pods; the
+	// server's container is called redis.
+	PodTemplate    map[string]any
+	NetworkPolicy  bool // only members reach the cluster bus
+	ServiceMonitor *ServiceMonitor
+	Adopt          *Adopt // set: everything above but the namespace is empty
 }
 
-// Storage is the volume of each pod.
+// Storage is the volume of each pod. Without a size there is none, and a pod's
+// data goes with it.
 type Storage struct {
 	Size             string
-	StorageClassName string
+	StorageClassName string // "": the default one
+	WhenScaled       string // Retain (default) or Delete: the claims of pods that a shrink removes
+	WhenDeleted      string // Retain (default) or Delete: all claims, when the cluster is deleted
+}
+
+// ServiceMonitor has Prometheus scrape the pods: its operator's object.
+type ServiceMonitor struct {
+	Port   string            // the name of a container port
+	Labels map[string]string // by which the Prometheus selects it
+}
+
+// Adopt names a StatefulSet that somebody else made and keeps the template of.
+// slotwright plans its nodes and sets its replicas.
+type Adopt struct {
+	StatefulSet string
 }
 
 // Engine is what INFO must say. Empty fields are not checked.
