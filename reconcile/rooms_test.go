@@ -15,16 +15,18 @@ const module = "github.com/slotwright/slotwright/"
 // that is not here may import none. Arrows go one way: an import the table
 // does not name is a change of design, not of code.
 var mayImport = map[string][]string{
-	"spec/slot":                 {},
-	"spec":                      {"spec/slot"},
-	"gitsync":                   {},
-	"reconcile/cluster":         {"spec/slot"},
-	"reconcile/plan":            {"reconcile/cluster", "spec", "spec/slot"},
-	"reconcile":                 {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
-	"reconcile/live":            {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
-	"reconcile/platform/static": {"reconcile/cluster", "spec"},
-	"reconcile/platform/local":  {"reconcile/cluster", "spec"},
-	"reconcile/sim":             {"spec/slot"},
+	"spec/slot":                    {},
+	"spec":                         {"spec/slot"},
+	"gitsync":                      {},
+	"reconcile/cluster":            {"spec/slot"},
+	"reconcile/plan":               {"reconcile/cluster", "spec", "spec/slot"},
+	"reconcile":                    {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
+	"reconcile/live":               {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
+	"reconcile/platform/static":    {"reconcile/cluster", "spec"},
+	"reconcile/platform/local":     {"reconcile/cluster", "reconcile/platform/redisconf", "spec"},
+	"reconcile/platform/kube":      {"reconcile/cluster", "reconcile/platform/redisconf", "spec"},
+	"reconcile/platform/redisconf": {},
+	"reconcile/sim":                {"spec/slot"},
 }
 
 // tools are packages for tests only: they may import anything of ours, and no

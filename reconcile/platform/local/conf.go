@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/slotwright/slotwright/reconcile/platform/redisconf"
 )
 
 // defaults suit a development cluster and may be overridden by the topology:
@@ -32,7 +34,7 @@ func (p *Platform) conf(m *marker) (string, error) {
 	config := maps.Clone(defaults)
 	maps.Copy(config, p.want.Config)
 	for _, name := range slices.Sorted(maps.Keys(config)) {
-		line(&b, name, config[name])
+		redisconf.Line(&b, name, config[name])
 	}
 	if err := p.login(&b); err != nil {
 		return "", err
@@ -40,15 +42,15 @@ func (p *Platform) conf(m *marker) (string, error) {
 	if err := p.listen(&b, m.Port); err != nil {
 		return "", err
 	}
-	line(&b, "bind", p.host)
-	line(&b, "cluster-enabled", "yes")
-	line(&b, "cluster-config-file", "nodes.conf")
-	line(&b, "dir", p.home.path(m.Node))
-	line(&b, "pidfile", p.home.path(m.Node, pidFile))
-	line(&b, "logfile", p.home.path(m.Node, logFile))
-	line(&b, "daemonize", "no")
+	redisconf.Line(&b, "bind", p.host)
+	redisconf.Line(&b, "cluster-enabled", "yes")
+	redisconf.Line(&b, "cluster-config-file", "nodes.conf")
+	redisconf.Line(&b, "dir", p.home.path(m.Node))
+	redisconf.Line(&b, "pidfile", p.home.path(m.Node, pidFile))
+	redisconf.Line(&b, "logfile", p.home.path(m.Node, logFile))
+	redisconf.Line(&b, "daemonize", "no")
 	// The server would overwrite its arguments, and running knows it by them.
-	line(&b, "set-proc-title", "no")
+	redisconf.Line(&b, "set-proc-title", "no")
 	return b.String(), nil
 }
 
@@ -60,28 +62,28 @@ func (p *Platform) login(b *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	line(b, "masterauth", password)
+	redisconf.Line(b, "masterauth", password)
 	user := p.want.Auth.Username
 	if user == "" || user == "default" {
-		line(b, "requirepass", password)
+		redisconf.Line(b, "requirepass", password)
 		return nil
 	}
-	line(b, "masteruser", user)
-	line(b, "user", user, "on", fmt.Sprintf("#%x", sha256.Sum256([]byte(password))), "~*", "&*", "+@all")
+	redisconf.Line(b, "masteruser", user)
+	redisconf.Line(b, "user", user, "on", fmt.Sprintf("#%x", sha256.Sum256([]byte(password))), "~*", "&*", "+@all")
 	// Left on, the default user would let everybody in without a password.
-	line(b, "user", "default", "off")
+	redisconf.Line(b, "user", "default", "off")
 	return nil
 }
 
 func (p *Platform) listen(b *strings.Builder, port int) error {
 	if p.want.TLS == nil {
-		line(b, "port", strconv.Itoa(port))
+		redisconf.Line(b, "port", strconv.Itoa(port))
 		return nil
 	}
-	line(b, "port", "0")
-	line(b, "tls-port", strconv.Itoa(port))
-	line(b, "tls-cluster", "yes")
-	line(b, "tls-replication", "yes")
+	redisconf.Line(b, "port", "0")
+	redisconf.Line(b, "tls-port", strconv.Itoa(port))
+	redisconf.Line(b, "tls-cluster", "yes")
+	redisconf.Line(b, "tls-replication", "yes")
 	for directive, file := range map[string]string{
 		"tls-ca-cert-file": p.want.TLS.CAFile,
 		"tls-cert-file":    p.want.TLS.CertFile,
@@ -97,36 +99,7 @@ func (p *Platform) listen(b *strings.Builder, port int) error {
 		if _, err := os.Stat(path); err != nil {
 			return err
 		}
-		line(b, directive, path)
+		redisconf.Line(b, directive, path)
 	}
 	return nil
-}
-
-// line writes one directive. Every argument is quoted the way the server's own
-// parser (sdssplitargs) reads it back, so no value can start a second line.
-func line(b *strings.Builder, name string, args ...string) {
-	b.WriteString(name)
-	for _, arg := range args {
-		b.WriteByte(' ')
-		b.WriteString(quote(arg))
-	}
-	b.WriteByte('\n')
-}
-
-func quote(arg string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(arg) {
-		switch c := arg[i]; {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		case c < ' ' || c > '~':
-			fmt.Fprintf(&b, `\x%02x`, c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

@@ -6,16 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slotwright/slotwright/reconcile/platform/redisconf"
 	"github.com/slotwright/slotwright/spec"
 )
-
-func TestNoValueStartsASecondLine(t *testing.T) {
-	var b strings.Builder
-	line(&b, "maxmemory-policy", "noeviction\nloadmodule /evil.so", `"`, `\`)
-	if got, want := b.String(), `maxmemory-policy "noeviction\x0aloadmodule /evil.so" "\"" "\\"`+"\n"; got != want {
-		t.Errorf("got %s want %s", got, want)
-	}
-}
 
 func TestAPasswordIsAskedForAndKeptPrivate(t *testing.T) {
 	want := topology(t, 1, 23140)
@@ -26,7 +19,7 @@ func TestAPasswordIsAskedForAndKeptPrivate(t *testing.T) {
 	if got := ask(t, addr, "PING"); !strings.HasPrefix(got, "-NOAUTH") {
 		t.Errorf("without a password: %s", got)
 	}
-	if got := ask(t, addr, "AUTH "+quote(secret)); got != "+OK" {
+	if got := ask(t, addr, "AUTH "+redisconf.Quote(secret)); got != "+OK" {
 		t.Errorf("with the password: %s", got)
 	}
 	info, err := os.Stat(p.home.path("a-0", confFile))
@@ -45,7 +38,7 @@ func TestANamedUserIsTheOnlyOneWhoGetsIn(t *testing.T) {
 	if got := ask(t, addr, "PING"); !strings.HasPrefix(got, "-NOAUTH") {
 		t.Errorf("without a user: %s", got)
 	}
-	if got := ask(t, addr, "AUTH orders-admin "+quote(secret)); got != "+OK" {
+	if got := ask(t, addr, "AUTH orders-admin "+redisconf.Quote(secret)); got != "+OK" {
 		t.Errorf("with the user: %s", got)
 	}
 }
