@@ -24,6 +24,8 @@ func deed(s plan.Step) string {
 		return fmt.Sprintf("Promote %s over %s", s.Node, s.From)
 	case plan.Configure:
 		return fmt.Sprintf("Configure %s: %s", s.Node, directives(s.Config))
+	case plan.Furnish:
+		return "Furnish the platform with what belongs around the nodes"
 	case plan.Restart:
 		return fmt.Sprintf("Restart %s%s", s.Node, after(": ", directives(s.Config)))
 	}

@@ -152,7 +152,7 @@ func (m *merger) add(v *View) {
 func blank(p Place) Node {
 	n := Node{
 		Name: p.Name, Addr: p.Addr, Zone: p.Zone, Host: p.Host,
-		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists,
+		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists, Outdated: p.Outdated,
 		Health: Silent, Keys: Unknown, Lag: Unknown,
 		Memory: Memory{Used: Unknown, Dataset: Unknown},
 	}

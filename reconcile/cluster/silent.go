@@ -149,7 +149,7 @@ func (m *merger) matchAddresses(silent []*peer) {
 			continue
 		}
 		best := (*peer)(nil)
-		for _, p := range at[n.Addr] {
+		for _, p := range slices.Concat(at[n.Addr], at[n.place.Alias]) {
 			if p.node == nil && (best == nil || likelier(p, best)) {
 				best = p
 			}

@@ -22,6 +22,15 @@ type Place struct {
 	// Exists says that the platform has made it. A static inventory always
 	// says true: it can't know.
 	Exists bool
+	// Alias is host:port by which members may know it besides Addr: the host name
+	// it announces. "" where it announces none.
+	Alias string
+	// Trouble is what the platform sees that may keep it from answering, in a
+	// clause for people; "" when nothing is seen.
+	Trouble string
+	// Outdated says that it runs as an older topology wanted it, and that only the
+	// platform can change that, by making it anew.
+	Outdated bool
 	// ID is the node ID an earlier run saw here, "" when there was none. It is
 	// only a hint: it names a silent node that the others know at an address
 	// it no longer has, and the server's own answer always wins.
@@ -54,6 +63,8 @@ type Node struct {
 	Listed bool // the topology wants it
 	Before bool // not listed, but an earlier run listed or made it: it is leaving
 	Exists bool // see Place.Exists
+	// Outdated is the place's: see there.
+	Outdated bool
 
 	Health  Health
 	Trouble string // why it is Silent, for people; never holds a secret
@@ -126,6 +137,15 @@ type Open struct {
 	Stray int64
 }
 
+// Fixture is something that a platform keeps for a cluster besides its nodes,
+// such as a Service.
+type Fixture struct {
+	Name  string // for people: "Service orders"
+	Text  string // what is wrong with it, in a clause
+	Taken bool   // the name is somebody else's; slotwright does not touch it
+	Fixed bool   // it can't be changed while it is there
+}
+
 // State is one moment of one cluster, merged from every member's own view. A
 // node that did not answer is in it as Silent; it is never just missing.
 type State struct {
@@ -134,6 +154,9 @@ type State struct {
 	// Split says what answering members disagree about, one sentence each;
 	// empty when they agree.
 	Split []string
+	// Fixtures are what the platform keeps besides nodes and what is not as the
+	// topology wants it; empty at rest.
+	Fixtures []Fixture
 	// Formed says that some answering node is a member: there is a cluster.
 	Formed bool
 }

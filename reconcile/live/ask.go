@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 		return view
 	}
 	if place.Addr == "" {
-		view.Trouble = "it has no address yet"
+		view.Trouble = cmp.Or(place.Trouble, "it has no address yet")
 		return view
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience.answer)
@@ -61,7 +62,11 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 		return cluster.View{Place: place, Loading: true}
 	}
 	c.drop(place.Addr)
-	return cluster.View{Place: place, Trouble: trouble(err)}
+	view = cluster.View{Place: place, Trouble: trouble(err)}
+	if place.Trouble != "" {
+		view.Trouble += "; " + place.Trouble
+	}
+	return view
 }
 
 func (c *Cluster) question(ctx context.Context, view *cluster.View, directives []string) error {

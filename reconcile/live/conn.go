@@ -38,6 +38,16 @@ func (e ServerError) Error() string { return string(e) }
 // first command does.
 type Dial func(addr string) Conn
 
+// Furnisher is a platform that keeps more than nodes for a cluster, such as the
+// services that clients find it by.
+type Furnisher interface {
+	// Fixtures are those that are not as the topology wants them.
+	Fixtures(ctx context.Context) ([]cluster.Fixture, error)
+	// Furnish brings all of them to what the topology wants. It makes, ends and
+	// restarts no node.
+	Furnish(ctx context.Context) error
+}
+
 // Platform makes and removes the nodes of one topology.
 type Platform interface {
 	// Places are all nodes that the topology wants and all that still exist.

@@ -24,6 +24,7 @@ var deeds = []struct {
 	do   func(*work, context.Context, []plan.Step) error
 }{
 	{plan.Close, (*work).closeSlots},
+	{plan.Furnish, (*work).furnish},
 	{plan.Start, (*work).start},
 	{plan.Meet, (*work).meet},
 	{plan.Assign, (*work).assign},

@@ -48,6 +48,11 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
 	}
 	c.keep(views)
+	if f, ok := c.platform.(Furnisher); ok {
+		if seen.Fixtures, err = f.Fixtures(ctx); err != nil {
+			return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+		}
+	}
 	return seen, nil
 }
 
@@ -66,6 +71,7 @@ func uncovered(views []cluster.View, seen cluster.State, before roster) []cluste
 	names := map[string]bool{}
 	for _, v := range views {
 		covered[v.Place.Addr] = true
+		covered[v.Place.Alias] = true // its old address may be somebody else's by now
 		names[v.Place.Name] = true
 		if self := cluster.Myself(v.Lines); self != nil {
 			covered[self.ID] = true
@@ -74,13 +80,14 @@ func uncovered(views []cluster.View, seen cluster.State, before roster) []cluste
 		}
 	}
 	var more []cluster.Place
+	delete(covered, "")
 	for _, v := range views {
 		if !believed(v, seen) {
 			continue
 		}
 		for _, line := range v.Lines {
 			addr := address(line)
-			if addr == "" || covered[line.ID] || covered[addr] || len(more) == mostStrangers {
+			if addr == "" || covered[line.ID] || covered[addr] || covered[alias(line)] || len(more) == mostStrangers {
 				continue
 			}
 			covered[line.ID], covered[addr] = true, true
@@ -97,6 +104,14 @@ func believed(v cluster.View, seen cluster.State) bool {
 	}
 	node := seen.ByID(self.ID)
 	return node != nil && node.Member && !node.Foreign
+}
+
+// alias is the name that a line's node announces, with its port; "" without one.
+func alias(line cluster.Line) string {
+	if line.Name == "" {
+		return ""
+	}
+	return net.JoinHostPort(line.Name, strconv.Itoa(line.Port))
 }
 
 // address is where a line says that its node listens for clients; "" when it

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,21 @@ import (
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec"
 )
+
+// furnish lets the platform keep what belongs around the nodes.
+func (w *work) furnish(ctx context.Context, steps []plan.Step) error {
+	f, ok := w.platform.(Furnisher)
+	if !ok {
+		return errors.New("furnish: the platform keeps nothing but nodes")
+	}
+	if err := f.Furnish(ctx); err != nil {
+		return fmt.Errorf("furnish: %w", err)
+	}
+	for _, s := range steps {
+		w.done(s, "")
+	}
+	return nil
+}
 
 // start lets the platform make nodes and waits until they answer.
 func (w *work) start(ctx context.Context, steps []plan.Step) error {
@@ -63,12 +79,16 @@ func (w *work) place(ctx context.Context, name string) (cluster.Place, error) {
 	if err != nil {
 		return cluster.Place{}, err
 	}
+	why := ""
 	for _, p := range places {
-		if p.Name == name && p.Exists && p.Addr != "" {
+		switch {
+		case p.Name == name && p.Exists && p.Addr != "":
 			return p, nil
+		case p.Name == name:
+			why = p.Trouble
 		}
 	}
-	return cluster.Place{}, errors.New("it has no address yet")
+	return cluster.Place{}, errors.New(cmp.Or(why, "it has no address yet"))
 }
 
 // stop ends nodes that have left the cluster; their data is kept.

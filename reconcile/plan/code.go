@@ -28,5 +28,7 @@ const (
 	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here
 	Refused       Code = "Refused"       // a server refuses a command that is needed
 	Busy          Code = "Busy"          // another run is acting on this cluster
+	NameTaken     Code = "NameTaken"     // the platform has something else by a name it needs
+	CantChange    Code = "CantChange"    // what the topology changes is fixed once it is made
 	NoProgress    Code = "NoProgress"    // nothing changed for --timeout
 )

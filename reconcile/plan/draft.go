@@ -52,6 +52,7 @@ func newDraft(want spec.Topology, seen cluster.State, exact bool) *draft {
 func clone(s cluster.State) cluster.State {
 	s.Nodes = slices.Clone(s.Nodes)
 	s.Open = slices.Clone(s.Open)
+	s.Fixtures = slices.Clone(s.Fixtures)
 	return s
 }
 

@@ -17,10 +17,10 @@ func (s Step) Effect(now cluster.State) cluster.State {
 // effects say what each kind leaves behind. A step that names a node which is
 // not there leaves everything as it was.
 var effects = map[Kind]func(s *Step, now *cluster.State){
-	Close: (*Step).closed, Start: (*Step).started, Meet: (*Step).met, Assign: (*Step).assigned,
+	Close: (*Step).closed, Furnish: (*Step).furnished, Start: (*Step).started, Meet: (*Step).met, Assign: (*Step).assigned,
 	Follow: (*Step).followed, Move: (*Step).moved, Promote: (*Step).promoted,
 	Forget: (*Step).forgotten, Reset: (*Step).forgotten, Stop: (*Step).stopped, Destroy: (*Step).stopped,
-	Configure: (*Step).configured, Restart: (*Step).configured,
+	Configure: (*Step).configured, Restart: (*Step).restarted,
 }
 
 func (s *Step) apply(now *cluster.State) {

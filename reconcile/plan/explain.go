@@ -108,6 +108,14 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Another run of slotwright is acting on this cluster.",
 		"Wait until it has ended.",
 	},
+	NameTaken: {
+		"The platform needs a name, of a Service or a StatefulSet, that somebody else uses already. slotwright touches only what carries its label.",
+		"Remove or rename the other one, or give the cluster another metadata.name.",
+	},
+	CantChange: {
+		"The topology changes something that is fixed once it is made, such as the size of volumes in a StatefulSet.",
+		"Write what it was, or make a new cluster and move to it.",
+	},
 	NoProgress: {
 		"Nothing changed for as long as --timeout allows.",
 		"The other holds say what it waited for. Running it again is safe.",

@@ -18,6 +18,7 @@ type Kind string
 // The kinds, in the order of their classes.
 const (
 	Close     Kind = "Close"     // finish or undo a half-moved slot: Slots, From (owner now), To (owner after)
+	Furnish   Kind = "Furnish"   // the platform keeps what belongs around the nodes
 	Start     Kind = "Start"     // the platform makes Node
 	Meet      Kind = "Meet"      // Node joins, or is told a new address
 	Assign    Kind = "Assign"    // Node takes Slots that nobody owns

@@ -27,8 +27,12 @@ func (s Step) String() string {
 		return fmt.Sprintf("Follow %s of %s", s.Node, s.To)
 	case Promote:
 		return fmt.Sprintf("Promote %s over %s", s.Node, s.From)
+	case Furnish:
+		return "Furnish"
 	case Configure, Restart:
-		return fmt.Sprintf("%s %s: %s", s.Kind, s.Node, configText(s.Config))
+		if len(s.Config) > 0 {
+			return fmt.Sprintf("%s %s: %s", s.Kind, s.Node, configText(s.Config))
+		}
 	}
 	return fmt.Sprintf("%s %s", s.Kind, s.Node)
 }

@@ -30,7 +30,7 @@ func (d *draft) problems() []Hold {
 	if h, ok := d.misfit(); ok {
 		out = append(out, h)
 	}
-	return out
+	return append(out, d.fixtures()...)
 }
 
 // trouble is what is wrong with node i by its own answer, or silence.

@@ -5,10 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// restart brings in what a running server refuses, one node at a time and
-// replicas first. A master is restarted only after a replica took over: one
+// restart brings in what a running server refuses, or what only a new pod has,
+// one node at a time and replicas first. A master is restarted only after a replica took over: one
 // that comes back within the node timeout without its data would have its
 // replicas drop theirs.
 func (d *draft) restart() []Step {
@@ -36,7 +38,8 @@ func (d *draft) restart() []Step {
 
 func (d *draft) needRestart(i int) bool {
 	_, restart := d.differing(i)
-	return len(restart) > 0
+	n := d.node(i)
+	return len(restart) > 0 || n.Outdated && n.Listed && n.Member && d.up(i)
 }
 
 // willRestart reports whether nodes are yet to be restarted by this plan or the
@@ -60,10 +63,14 @@ func (d *draft) willRestart() bool {
 func (d *draft) restartStep(i int) Step {
 	_, restart := d.differing(i)
 	m := d.root(i)
-	return Step{
+	step := Step{
 		Kind: Restart, Node: d.name(i), Config: restart, Shard: d.name(m), Bare: d.syncedOf(m) == 1,
 		Reason: "a running server refuses to change it",
 	}
+	if d.node(i).Outdated {
+		step.Reason = "it runs as an older topology wanted it"
+	}
+	return step
 }
 
 // relieve has a replica take over from master i, so that it can be restarted.
@@ -81,11 +88,27 @@ func (d *draft) relieve(i int) (Step, bool) {
 			return Step{}, false // its replica is on the way
 		}
 	}
-	_, restart := d.differing(i)
 	d.hold(Hold{
 		Why: Stuck, Code: RestartNeeded, Node: d.name(i),
-		Text: fmt.Sprintf("%s must be restarted to change %s", d.name(i), strings.Join(slices.Sorted(maps.Keys(restart)), ", ")),
+		Text: fmt.Sprintf("%s must be restarted to change %s", d.name(i), d.aged(i)),
 		Lift: "restart it yourself: replicas first, a master only after CLUSTER FAILOVER at its replica",
 	})
 	return Step{}, false
+}
+
+// aged is what a restart of node i would change.
+func (d *draft) aged(i int) string {
+	_, restart := d.differing(i)
+	names := slices.Sorted(maps.Keys(restart))
+	if d.node(i).Outdated {
+		names = append(names, "its template")
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *Step) restarted(now *cluster.State) {
+	s.configured(now)
+	if n := find(now, s.Node); n != nil {
+		n.Outdated = false
+	}
 }

@@ -15,6 +15,7 @@ import (
 // stage leaves.
 var rules = []rule{
 	{"close", (*draft).closeOpen},
+	{"furnish", (*draft).furnish},
 	{"start", (*draft).start},
 	{"meet", (*draft).meet},
 	{"configure", (*draft).configure},

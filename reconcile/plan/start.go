@@ -5,7 +5,7 @@ import "github.com/slotwright/slotwright/reconcile/cluster"
 // start makes the listed nodes that the platform has not made, or starts them
 // again. A static inventory has none such.
 func (d *draft) start() []Step {
-	if !makes(d.want) {
+	if !makes(d.want) || d.taken() {
 		return nil
 	}
 	var out []Step
