@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/live"
+	"github.com/slotwright/slotwright/reconcile/platform/kube"
 	"github.com/slotwright/slotwright/reconcile/platform/local"
 	"github.com/slotwright/slotwright/reconcile/platform/static"
 	"github.com/slotwright/slotwright/spec"
@@ -24,7 +26,10 @@ func init() { redis.SetLogger(hush{}) }
 // connect opens the cluster of a topology. It is the only place where live
 // things are made.
 func connect(want spec.Topology) (reconcile.Cluster, error) {
-	access, err := live.ReadAccess(want)
+	if want.Platform.Kubernetes != nil {
+		return connectPods(want)
+	}
+	access, err := live.ReadAccess(want, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +50,28 @@ func platform(want spec.Topology) (live.Platform, error) {
 			return nil, err
 		}
 		return local.New(want, state, func() (string, error) {
-			access, err := live.ReadAccess(want)
+			access, err := live.ReadAccess(want, nil)
 			return access.Login.Password, err
 		})
 	}
-	return nil, errors.New("platform: kubernetes is not supported by this version")
+	return nil, errors.New("the topology names no platform")
+}
+
+// api is the way to the API server, the same for all clusters of a process.
+var api = sync.OnceValues(kube.Connect)
+
+func connectPods(want spec.Topology) (reconcile.Cluster, error) {
+	client, err := api()
+	if err != nil {
+		return nil, err
+	}
+	p, err := kube.New(want, client)
+	if err != nil {
+		return nil, err
+	}
+	access, err := live.ReadAccess(want, p.Secret)
+	if err != nil {
+		return nil, err
+	}
+	return live.New(want, p, live.Options{Access: access}), nil
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/slotwright/slotwright/reconcile/platform/kube"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -37,7 +39,17 @@ func (t *tool) load(paths []string) ([]spec.Topology, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spec.Load(sources)
+	wants, err := spec.Load(sources)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []error
+	for _, want := range wants {
+		if want.Platform.Kubernetes != nil {
+			wrong = append(wrong, kube.Check(want))
+		}
+	}
+	return wants, errors.Join(wrong...)
 }
 
 // place is where a topology was written.

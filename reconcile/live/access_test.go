@@ -80,7 +80,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 		"a foreign one":      {s.addr, spec.TLS{CAFile: files.CA, CertFile: others.Cert, KeyFile: others.Key}, "any"},
 		"of another address": {stray.addr, spec.TLS{CAFile: elsewhere.CA, CertFile: elsewhere.Cert, KeyFile: elsewhere.Key}, "not trusted"},
 	} {
-		access, err := ReadAccess(spec.Topology{TLS: &test.tls})
+		access, err := ReadAccess(spec.Topology{TLS: &test.tls}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,18 +104,18 @@ func TestSecretsAreReadBesideTheTopologyAndAgainEachTime(t *testing.T) {
 	want := spec.Topology{File: filepath.Join(dir, "orders.yaml"), Auth: &spec.Auth{Username: "ops", Password: spec.Secret{File: "pw"}}}
 	for text, secret := range map[string]string{"one\n": "one", "two": "two", "three\r\n": "three", " four \n\n": " four \n"} {
 		write(text)
-		access, err := ReadAccess(want)
+		access, err := ReadAccess(want, nil)
 		if err != nil || access.Login != (Login{"ops", secret}) {
 			t.Errorf("%q: %q, %v", text, access.Login.Password, err)
 		}
 	}
 	write("\n")
-	if _, err := ReadAccess(want); err == nil {
+	if _, err := ReadAccess(want, nil); err == nil {
 		t.Error("an empty password was accepted")
 	}
 	t.Setenv("ORDERS_PASSWORD", "five")
 	want.Auth.Password = spec.Secret{Env: "ORDERS_PASSWORD"}
-	if access, err := ReadAccess(want); err != nil || access.Login.Password != "five" {
+	if access, err := ReadAccess(want, nil); err != nil || access.Login.Password != "five" {
 		t.Errorf("from the environment: %v, %v", access, err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {

@@ -16,31 +16,39 @@ import (
 // GoString keeps a login out of %#v, as String keeps it out of the rest.
 func (Login) GoString() string { return "(login)" }
 
+// Secrets reads a Kubernetes Secret by its name: only that platform can.
+type Secrets func(name string) (map[string][]byte, error)
+
 // ReadAccess reads the password and the TLS files that a topology names. They
-// are read again at each call, so a rotated secret needs no restart. Kubernetes
-// Secrets are not read here: only that platform can. An error names the place of
-// a secret, never its content.
-func ReadAccess(want spec.Topology) (Access, error) {
-	login, errLogin := readLogin(want)
-	config, errTLS := readTLS(want)
+// are read again at each call, so a rotated secret needs no restart. secrets is
+// nil where there are no Kubernetes Secrets. An error names the place of a
+// secret, never its content.
+func ReadAccess(want spec.Topology, secrets Secrets) (Access, error) {
+	if secrets == nil {
+		secrets = func(string) (map[string][]byte, error) {
+			return nil, errors.New("a Kubernetes Secret can be read only for platform.kubernetes")
+		}
+	}
+	login, errLogin := readLogin(want, secrets)
+	config, errTLS := readTLS(want, secrets)
 	if err := errors.Join(errLogin, errTLS); err != nil {
 		return Access{}, err
 	}
 	return Access{Login: login, TLS: config}, nil
 }
 
-func readLogin(want spec.Topology) (Login, error) {
+func readLogin(want spec.Topology, secrets Secrets) (Login, error) {
 	if want.Auth == nil {
 		return Login{}, nil
 	}
-	password, err := readSecret(want, want.Auth.Password)
+	password, err := readSecret(want, want.Auth.Password, secrets)
 	if err != nil {
 		return Login{}, fmt.Errorf("auth.password: %w", err)
 	}
 	return Login{Username: want.Auth.Username, Password: password}, nil
 }
 
-func readSecret(want spec.Topology, from spec.Secret) (string, error) {
+func readSecret(want spec.Topology, from spec.Secret, secrets Secrets) (string, error) {
 	switch {
 	case from.Env != "":
 		if text, ok := os.LookupEnv(from.Env); ok && text != "" {
@@ -52,13 +60,22 @@ func readSecret(want spec.Topology, from spec.Secret) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-		if secret == "" {
-			return "", fmt.Errorf("%s is empty", from.File)
-		}
-		return secret, nil
+		return firstLine(text, from.File)
 	}
-	return "", errors.New("a Kubernetes Secret can be read only for platform.kubernetes")
+	all, err := secrets(from.SecretName)
+	if err != nil {
+		return "", err
+	}
+	return firstLine(all[from.SecretKey], fmt.Sprintf("key %s of Secret %s", from.SecretKey, from.SecretName))
+}
+
+// firstLine is a secret without the line end that editors add.
+func firstLine(text []byte, place string) (string, error) {
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", place)
+	}
+	return secret, nil
 }
 
 // beside is a path as a topology file means it: relative to that file.
@@ -69,12 +86,16 @@ func beside(want spec.Topology, path string) string {
 	return filepath.Join(filepath.Dir(want.File), path)
 }
 
-func readTLS(want spec.Topology) (*tls.Config, error) {
-	if want.TLS == nil {
+func readTLS(want spec.Topology, secrets Secrets) (*tls.Config, error) {
+	switch {
+	case want.TLS == nil:
 		return nil, nil
-	}
-	if want.TLS.Secret != "" {
-		return nil, errors.New("tls.secret: a Kubernetes Secret can be read only for platform.kubernetes")
+	case want.TLS.Secret != "":
+		config, err := tlsOf(want.TLS.Secret, secrets)
+		if err != nil {
+			return nil, fmt.Errorf("tls.secret: %w", err)
+		}
+		return config, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if file := want.TLS.CertFile; file != "" {
@@ -96,6 +117,24 @@ func readTLS(want spec.Topology) (*tls.Config, error) {
 		config.RootCAs = roots
 	}
 	return config, nil
+}
+
+// tlsOf is TLS with the certificates of a Secret, under the keys that
+// Kubernetes gives them (kubernetes.io/tls, and ca.crt beside).
+func tlsOf(name string, secrets Secrets) (*tls.Config, error) {
+	all, err := secrets(name)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(all["tls.crt"], all["tls.key"])
+	if err != nil {
+		return nil, fmt.Errorf("tls.crt and tls.key of Secret %s: %w", name, err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(all["ca.crt"]) {
+		return nil, fmt.Errorf("ca.crt of Secret %s holds no certificate", name)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: roots}, nil
 }
 
 // trusting is config for one server: host is what it was dialled as. Where the

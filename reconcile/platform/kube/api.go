@@ -1,0 +1,95 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+)
+
+// api is one namespace of the API server.
+type api struct {
+	client    dynamic.Interface
+	namespace string
+}
+
+func (a api) of(r schema.GroupVersionResource) dynamic.ResourceInterface {
+	return a.client.Resource(r).Namespace(a.namespace)
+}
+
+// get reads an object; nil without an error when there is none.
+func (a api) get(ctx context.Context, r schema.GroupVersionResource, name string) (*unstructured.Unstructured, error) {
+	out, err := a.of(r).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", r.Resource, name, err)
+	}
+	return out, nil
+}
+
+// list reads all objects with the labels into out, a slice of their type.
+func list[T any](ctx context.Context, a api, r schema.GroupVersionResource, labels string) ([]T, error) {
+	found, err := a.of(r).List(ctx, metav1.ListOptions{LabelSelector: labels})
+	if err != nil {
+		return nil, fmt.Errorf("list %s in namespace %s: %w", r.Resource, a.namespace, err)
+	}
+	out := make([]T, len(found.Items))
+	for i := range found.Items {
+		if err := typed(&found.Items[i], &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func typed(in *unstructured.Unstructured, out any) error {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(in.Object, out); err != nil {
+		return fmt.Errorf("read %s %s: %w", in.GetKind(), in.GetName(), err)
+	}
+	return nil
+}
+
+// apply brings an object to what o says, and takes over its fields from whoever
+// set them: they are labelled as slotwright's. A resource version in o makes it
+// fail when the object changed since.
+func (a api) apply(ctx context.Context, o *object) error {
+	text, err := json.Marshal(o.Unstructured)
+	if err != nil {
+		return err
+	}
+	_, err = a.of(o.resource).Patch(ctx, o.GetName(), types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: manager, Force: new(true)})
+	if err != nil {
+		return fmt.Errorf("apply %s: %w", o, err)
+	}
+	return nil
+}
+
+// scale sets the replicas of a StatefulSet that is as it was seen.
+func (a api) scale(ctx context.Context, set, version string, replicas int) error {
+	text := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"spec":{"replicas":%d}}`, version, replicas)
+	_, err := a.of(statefulSets).Patch(ctx, set, types.MergePatchType, text, metav1.PatchOptions{FieldManager: manager})
+	if err != nil {
+		return fmt.Errorf("scale StatefulSet %s to %d: %w", set, replicas, err)
+	}
+	return nil
+}
+
+// remove deletes exactly the object that was seen. One that is gone is no error.
+func (a api) remove(ctx context.Context, r schema.GroupVersionResource, name string, uid types.UID, how metav1.DeletionPropagation) error {
+	err := a.of(r).Delete(ctx, name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &how,
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete %s %s: %w", r.Resource, name, err)
+	}
+	return nil
+}

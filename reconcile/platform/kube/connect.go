@@ -1,0 +1,37 @@
+package kube
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// requestTimeout bounds one request.
+const requestTimeout = 20 * time.Second
+
+// Client is the way to an API server. It may be used by many platforms at once.
+type Client struct{ dynamic.Interface }
+
+// Connect opens the API server that kubectl would use (KUBECONFIG, else
+// ~/.kube/config), else the one of the cluster that this pod runs in. Nothing is
+// asked yet.
+func Connect() (*Client, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find a Kubernetes cluster: %w", err)
+	}
+	return connect(config)
+}
+
+func connect(config *rest.Config) (*Client, error) {
+	config.UserAgent, config.QPS, config.Burst, config.Timeout = manager, 50, 100, requestTimeout
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kubernetes: %w", err)
+	}
+	return &Client{client}, nil
+}

@@ -1,0 +1,127 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// place tells where a seat stands. It exists when its StatefulSet is to have it,
+// pod or not: a pod that is gone comes back by itself.
+func (p *Platform) place(now *seen, s seat, zones map[string]string) cluster.Place {
+	pod := now.pods[s.pod]
+	out := cluster.Place{Name: s.pod, Zone: s.zone, Exists: s.ordinal < now.replicas(s.set)}
+	if p.want.State == spec.Absent {
+		out.Exists = now.sets[s.set] != nil
+	}
+	if p.adopted() == "" {
+		out.Alias = net.JoinHostPort(hostOf(p.want, s.pod), strconv.Itoa(clientPort))
+	}
+	if pod == nil {
+		if out.Exists {
+			out.Trouble = "its pod is not made yet"
+		}
+		return out
+	}
+	if p.adopted() != "" {
+		out.Zone, out.Host = zones[pod.Spec.NodeName], pod.Spec.NodeName
+	} else {
+		out.Outdated = now.outdated(s.set, pod, p)
+	}
+	if ip := pod.Status.PodIP; ip != "" && pod.Status.Phase == corev1.PodRunning {
+		out.Addr = net.JoinHostPort(ip, strconv.Itoa(portOf(pod)))
+		if out.Host == "" {
+			out.Host = ip
+		}
+	}
+	out.Trouble = trouble(pod, time.Now())
+	return out
+}
+
+// outdated reports whether a pod was made from another template than the one
+// that the topology wants now.
+func (s *seen) outdated(set string, pod *corev1.Pod, p *Platform) bool {
+	for _, o := range p.of(statefulSets) {
+		if o.GetName() == set {
+			return pod.Annotations[templateMark] != markOf(o)
+		}
+	}
+	return false // its zone is gone: it leaves
+}
+
+// portOf is where a pod's server listens: the port called redis, or the usual
+// one. A pod that slotwright made has it.
+func portOf(pod *corev1.Pod) int {
+	for _, c := range pod.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.Name == "redis" || port.Name == "client" {
+				return int(port.ContainerPort)
+			}
+		}
+	}
+	return clientPort
+}
+
+// machines are the zones of the machines that adopted pods run on. Who may not
+// read them gets none: then each machine is a domain of its own.
+func (p *Platform) machines(ctx context.Context, now *seen) map[string]string {
+	out := map[string]string{}
+	if p.adopted() == "" {
+		return out
+	}
+	nodes := p.api.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"})
+	for _, pod := range now.pods {
+		name := pod.Spec.NodeName
+		if _, known := out[name]; known || name == "" {
+			continue
+		}
+		if found, err := nodes.Get(ctx, name, metav1.GetOptions{}); err == nil {
+			out[name] = found.GetLabels()[topologyZone]
+		}
+	}
+	return out
+}
+
+// lost is how long after its time a pod that ends may still be there before it
+// is told of: its machine is gone, and nobody else may say so.
+const lost = 15 * time.Second
+
+// trouble is what may keep a pod's server from answering, in a clause of its
+// own; "" when nothing is seen.
+func trouble(pod *corev1.Pod, now time.Time) string {
+	switch end := pod.DeletionTimestamp; {
+	case end != nil && now.Sub(end.Time) > lost:
+		return fmt.Sprintf("its pod should have ended at %s and its machine %s does not say that it has; if that machine is gone for good, kubectl -n %s delete pod %s --force",
+			end.UTC().Format(time.TimeOnly), pod.Spec.NodeName, pod.Namespace, pod.Name)
+	case end != nil:
+		return "its pod is ending"
+	case pod.Spec.NodeName == "":
+		for _, c := range pod.Status.Conditions {
+			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+				return "its pod is not scheduled: " + c.Message
+			}
+		}
+		return "its pod is not scheduled yet"
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		switch {
+		case c.State.Waiting != nil && c.State.Waiting.Reason != "ContainerCreating":
+			return fmt.Sprintf("its container %s waits: %s %s", c.Name, c.State.Waiting.Reason, c.State.Waiting.Message)
+		case c.State.Terminated != nil:
+			return fmt.Sprintf("its container %s has ended with code %d: %s", c.Name, c.State.Terminated.ExitCode, c.State.Terminated.Reason)
+		}
+	}
+	if pod.Status.PodIP == "" {
+		return "its pod is starting on " + pod.Spec.NodeName
+	}
+	return ""
+}

@@ -1,0 +1,54 @@
+# Puts redis.conf together from the cluster's part, this pod's addresses and the
+# secrets, and becomes the server.
+set -eu
+umask 077
+. /slotwright/conf/cli.sh
+conf=/run/slotwright/redis.conf
+quoted() { sed 's/[\\"]/\\&/g; s/^/"/; s/$/"/'; }
+has_data() {
+	for file in /data/appendonlydir/* /data/*.rdb /data/*.aof; do
+		[ -s "$file" ] && return 0
+	done
+	return 1
+}
+{
+	cat /slotwright/conf/redis.conf
+	echo "cluster-announce-ip $POD_IP"
+	echo "cluster-announce-hostname $POD_HOST"
+	if [ -f /slotwright/password/password ]; then
+		password=$(quoted </slotwright/password/password)
+		echo "masterauth $password"
+		if [ -n "${SLOTWRIGHT_USER:-}" ]; then
+			user=$(printf %s "$SLOTWRIGHT_USER" | quoted)
+			echo "masteruser $user"
+			printf 'user %s on "#%s" "~*" "&*" +@all\n' "$user" "$(printf %s "$REDISCLI_AUTH" | sha256sum | cut -c1-64)"
+			# Left on, the default user would let everybody in without a password.
+			echo "user default off"
+		else
+			echo "requirepass $password"
+		fi
+	fi
+} >"$conf"
+
+# A master that knows its slots and has lost its keys would have its replicas
+# drop theirs. It waits while one that has keys still follows it: the others
+# elect that one.
+mine=$(grep myself /data/nodes.conf 2>/dev/null || true)
+case "$mine" in
+*master*\ connected\ [0-9]*)
+	id=${mine%% *}
+	while ! has_data; do
+		waits=
+		for address in $(grep -E " slave[^ ]* $id " /data/nodes.conf | cut -d' ' -f2 | cut -d@ -f1); do
+			told=$(ask -h "${address%:*}" -p "${address##*:}" INFO || true)
+			case "$told" in *role:slave*db[0-9]*:keys=*) waits=$address ;; esac
+		done
+		[ -n "$waits" ] || break
+		echo "no data here; waiting until $waits takes over"
+		sleep 1
+	done
+	;;
+esac
+server=redis-server
+command -v "$server" >/dev/null 2>&1 || server=valkey-server
+exec "$server" "$conf"

@@ -1,0 +1,120 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apilabels "k8s.io/apimachinery/pkg/labels"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+// seen are the StatefulSets and pods of the cluster at one moment, by name.
+type seen struct {
+	sets map[string]*appsv1.StatefulSet
+	pods map[string]*corev1.Pod
+}
+
+// look asks for the StatefulSets and then for their pods.
+func (p *Platform) look(ctx context.Context) (*seen, error) {
+	if p.adopted() != "" {
+		return p.lookAdopted(ctx)
+	}
+	labels := apilabels.FormatLabels(selector(p.want))
+	sets, err := list[appsv1.StatefulSet](ctx, p.api, statefulSets, labels)
+	if err != nil {
+		return nil, err
+	}
+	return p.withPods(ctx, sets, labels)
+}
+
+// lookAdopted looks at the one StatefulSet that somebody else made.
+func (p *Platform) lookAdopted(ctx context.Context) (*seen, error) {
+	found, err := p.api.get(ctx, statefulSets, p.adopted())
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, fmt.Errorf("%s.adopt: there is no StatefulSet %s in namespace %s", where(p.want), p.adopted(), p.api.namespace)
+	}
+	set := appsv1.StatefulSet{}
+	if err := typed(found, &set); err != nil {
+		return nil, err
+	}
+	chosen, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
+	if err != nil {
+		return nil, fmt.Errorf("the selector of StatefulSet %s: %w", set.Name, err)
+	}
+	return p.withPods(ctx, []appsv1.StatefulSet{set}, chosen.String())
+}
+
+// withPods adds the pods that the StatefulSets made: a label alone makes nobody
+// a member.
+func (p *Platform) withPods(ctx context.Context, sets []appsv1.StatefulSet, labels string) (*seen, error) {
+	out := &seen{sets: map[string]*appsv1.StatefulSet{}, pods: map[string]*corev1.Pod{}}
+	for i := range sets {
+		out.sets[sets[i].Name] = &sets[i]
+	}
+	all, err := list[corev1.Pod](ctx, p.api, pods, labels)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		owner := metav1.GetControllerOf(&all[i])
+		if owner == nil {
+			continue
+		}
+		if set := out.sets[owner.Name]; set != nil && set.UID == owner.UID {
+			out.pods[all[i].Name] = &all[i]
+		}
+	}
+	return out, nil
+}
+
+// replicas are how many pods a StatefulSet should have; 0 where there is none.
+func (s *seen) replicas(set string) int {
+	found := s.sets[set]
+	switch {
+	case found == nil:
+		return 0
+	case found.Spec.Replicas == nil:
+		return 1 // the API's default
+	}
+	return int(*found.Spec.Replicas)
+}
+
+// Places are all nodes that the topology wants, in the order of their seats,
+// then those that the StatefulSets still have beside them. The address is the
+// pod's own: what a server says of itself may be where it was before.
+func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
+	now, err := p.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	zones := p.machines(ctx, now)
+	var out []cluster.Place
+	listed := map[string]bool{}
+	for _, s := range seats(p.want) {
+		listed[s.pod] = true
+		place := p.place(now, s, zones)
+		place.Listed = true
+		out = append(out, place)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.sets)) {
+		for ordinal := range now.replicas(name) {
+			s := seat{pod: fmt.Sprintf("%s-%d", name, ordinal), zone: now.sets[name].Labels[zoneLabel], set: name, ordinal: ordinal}
+			if !listed[s.pod] {
+				out = append(out, p.place(now, s, zones))
+			}
+		}
+	}
+	return out, nil
+}
+
+var errNotMade = errors.New("there is no such pod")

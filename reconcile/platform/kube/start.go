@@ -1,0 +1,97 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Start makes nodes: it raises the StatefulSets until they cover the names, and
+// applies all that pods need before that. It never lowers one. Nodes between,
+// which the StatefulSet can't leave out, are made too.
+func (p *Platform) Start(ctx context.Context, names []string) error {
+	now, err := p.look(ctx)
+	if err != nil {
+		return err
+	}
+	need := map[string]int{}
+	for _, name := range names {
+		set, ordinal, ok := split(name)
+		if !ok {
+			return fmt.Errorf("start %s: %w", name, errNotMade)
+		}
+		need[set] = max(need[set], ordinal+1)
+	}
+	if p.adopted() != "" {
+		return p.raiseAdopted(ctx, now, need)
+	}
+	return p.furnish(ctx, now, need)
+}
+
+func (p *Platform) raiseAdopted(ctx context.Context, now *seen, need map[string]int) error {
+	name := p.adopted()
+	if need[name] <= now.replicas(name) {
+		return nil
+	}
+	return p.api.scale(ctx, name, now.sets[name].ResourceVersion, need[name])
+}
+
+// furnish applies every object, each StatefulSet with at least as many replicas
+// as it has and as need says. Where a name is taken by somebody else, nothing
+// behind it is applied.
+func (p *Platform) furnish(ctx context.Context, now *seen, need map[string]int) error {
+	for _, o := range p.set {
+		if err := p.vacant(ctx, o); err != nil {
+			return err
+		}
+	}
+	for _, o := range p.set {
+		if o.resource == statefulSets {
+			o = sized(o, now.sets[o.GetName()], max(need[o.GetName()], now.replicas(o.GetName())))
+		}
+		if err := p.api.apply(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sized is a StatefulSet as it is to be applied. What can't be changed on one
+// that exists stays as it is there: the claims' template.
+func sized(o *object, live *appsv1.StatefulSet, replicas int) *object {
+	out := o.DeepCopy()
+	spec := out.Object["spec"].(map[string]any)
+	spec["replicas"] = int64(replicas)
+	if live != nil {
+		delete(spec, "volumeClaimTemplates")
+		if len(live.Spec.VolumeClaimTemplates) > 0 {
+			all := plain(&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: live.Spec.VolumeClaimTemplates}})
+			spec["volumeClaimTemplates"] = all["spec"].(map[string]any)["volumeClaimTemplates"]
+		}
+	}
+	return &object{o.resource, out}
+}
+
+var errTaken = errors.New("the name is taken by somebody else's")
+
+// vacant is nil when nobody else has an object of that name.
+func (p *Platform) vacant(ctx context.Context, o *object) error {
+	found, err := p.api.get(ctx, o.resource, o.GetName())
+	if err != nil || found == nil || p.ours(found) {
+		return err
+	}
+	return fmt.Errorf("%w: %s in namespace %s is not of cluster %s", errTaken, o, p.api.namespace, p.want.Name)
+}
+
+// ours reports whether slotwright made an object for this cluster.
+func (p *Platform) ours(o *unstructured.Unstructured) bool {
+	return o.GetLabels()[clusterLabel] == p.want.Name
+}
+
+func markOf(set *object) string {
+	mark, _, _ := unstructured.NestedString(set.Object, "spec", "template", "metadata", "annotations", templateMark)
+	return mark
+}

@@ -1,0 +1,283 @@
+//go:build apiserver
+
+package kube
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
+)
+
+func names(places []cluster.Place, which func(cluster.Place) bool) []string {
+	var out []string
+	for _, p := range places {
+		if which(p) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+func TestNodesAreKnownBeforeTheyExist(t *testing.T) {
+	b := begins(t)
+	places, err := b.platform("plain").Places(b)
+	b.must(err)
+	if len(places) != 6 {
+		t.Fatalf("%d places", len(places))
+	}
+	for i, want := range []struct{ name, zone string }{
+		{"orders-a-0", "a"}, {"orders-b-0", "b"}, {"orders-c-0", "c"}, {"orders-a-1", "a"}, {"orders-b-1", "b"}, {"orders-c-1", "c"},
+	} {
+		p := places[i]
+		if p.Name != want.name || p.Zone != want.zone || !p.Listed || p.Exists || p.Addr != "" {
+			t.Errorf("place %d is %+v", i, p)
+		}
+	}
+}
+
+func TestStartRaisesStatefulSetsAndNeverLowersThem(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-1", "orders-b-0"}))
+	want := map[string]int{"orders-a": 2, "orders-b": 1, "orders-c": 0}
+	if diff := cmp.Diff(want, b.replicas(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	b.must(p.Start(b, []string{"orders-a-0", "orders-c-1"}))
+	want = map[string]int{"orders-a": 2, "orders-b": 1, "orders-c": 2}
+	if diff := cmp.Diff(want, b.replicas(p)); diff != "" {
+		t.Errorf("after the second: -want +got\n%s", diff)
+	}
+	places, err := p.Places(b)
+	b.must(err)
+	if diff := cmp.Diff([]string{"orders-b-1"}, names(places, func(p cluster.Place) bool { return !p.Exists })); diff != "" {
+		t.Errorf("not there: -want +got\n%s", diff)
+	}
+}
+
+func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
+	b := begins(t)
+	p := b.platform("everything")
+	p.set = append(p.set[:5], p.set[6:]...) // this server knows no ServiceMonitor
+	b.must(p.Furnish(b))
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	if len(wrong) > 0 {
+		t.Errorf("furnished, and still wrong: %+v", wrong)
+	}
+}
+
+func TestStopTakesOnlyTheHighestOrdinals(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-3", "orders-b-1"}))
+	if err := p.Stop(b, []string{"orders-a-1", "orders-a-2"}); err == nil || !strings.Contains(err.Error(), "higher numbers") {
+		t.Errorf("it left out a pod in the middle: %v", err)
+	}
+	if got := b.replicas(p)["orders-a"]; got != 4 {
+		t.Fatalf("orders-a has %d replicas", got)
+	}
+	b.must(p.Stop(b, []string{"orders-a-2", "orders-a-3"}))
+	want := map[string]int{"orders-a": 2, "orders-b": 2, "orders-c": 0}
+	if diff := cmp.Diff(want, b.replicas(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	b.must(p.Stop(b, []string{"orders-a-2", "orders-a-3"}))
+}
+
+func TestAStatefulSetThatChangedMeanwhileIsNotScaled(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-1"}))
+	now, err := p.look(b)
+	b.must(err)
+	old := now.sets["orders-a"].ResourceVersion
+	b.must(p.Start(b, []string{"orders-a-2"}))
+	if err := p.api.scale(b, "orders-a", old, 0); err == nil {
+		t.Error("lowered on what was seen before it was raised")
+	}
+	if got := b.replicas(p)["orders-a"]; got != 3 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+func (b *bench) service(name string) {
+	b.Helper()
+	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": name}, "spec": map[string]any{
+		"clusterIP": "None", "selector": map[string]any{"app": "somebody"}, "ports": []any{map[string]any{"port": int64(80)}},
+	}}}
+	_, err := b.of(services).Create(b, o, metav1.CreateOptions{})
+	b.must(err)
+}
+
+func TestANameThatIsTakenIsNotTouched(t *testing.T) {
+	b := begins(t)
+	b.service("orders-nodes")
+	p := b.platform("plain")
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	taken := 0
+	for _, f := range wrong {
+		if f.Taken {
+			taken++
+			if f.Name != "Service orders-nodes" {
+				t.Errorf("taken: %+v", f)
+			}
+		}
+	}
+	if taken != 1 {
+		t.Errorf("%d names are taken: %+v", taken, wrong)
+	}
+	if err := p.Start(b, []string{"orders-a-0"}); !errors.Is(err, errTaken) {
+		t.Errorf("started: %v", err)
+	}
+	if got := b.replicas(p); len(got) != 0 {
+		t.Errorf("StatefulSets were made: %v", got)
+	}
+	o, err := b.of(services).Get(b, "orders-nodes", metav1.GetOptions{})
+	b.must(err)
+	if app, _, _ := unstructured.NestedString(o.Object, "spec", "selector", "app"); app != "somebody" || p.ours(o) {
+		t.Errorf("the other's service was changed: %v", o.Object["spec"])
+	}
+	topology := p.want
+	topology.State, topology.Allow.Delete = spec.Absent, "orders"
+	p, err = New(topology, &Client{b.client})
+	b.must(err)
+	b.must(p.Destroy(b, nil))
+	if o, err := b.get(b, services, "orders-nodes"); err != nil || o == nil {
+		t.Errorf("the other's service is gone: %v", err)
+	}
+}
+
+func TestWhatSomebodyChangedIsSeenAndPutBack(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	b.must(b.of(budgets).Delete(b, "orders", metav1.DeleteOptions{}))
+	o, err := b.of(services).Get(b, "orders", metav1.GetOptions{})
+	b.must(err)
+	b.must(unstructured.SetNestedField(o.Object, "x", "spec", "selector", clusterLabel))
+	_, err = b.of(services).Update(b, o, metav1.UpdateOptions{})
+	b.must(err)
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	want := []cluster.Fixture{{Name: "Service orders", Text: "differs"}, {Name: "PodDisruptionBudget orders", Text: "is missing"}}
+	if diff := cmp.Diff(want, wrong); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	b.must(p.Furnish(b))
+	if wrong, err = p.Fixtures(b); err != nil || len(wrong) > 0 {
+		t.Errorf("%+v, %v", wrong, err)
+	}
+	if got := b.replicas(p)["orders-a"]; got != 1 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+func TestAnotherSizeOfVolumesIsToldAndChangesNothing(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	p.want.Platform.Kubernetes.Storage.Size = "2Gi"
+	p, err := New(p.want, &Client{b.client})
+	b.must(err)
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	if len(wrong) != 3 || !wrong[0].Fixed || !strings.Contains(wrong[0].Text, "1Gi") || !strings.Contains(wrong[0].Text, "2Gi") {
+		t.Errorf("%+v", wrong)
+	}
+	b.must(p.Start(b, []string{"orders-a-1"}))
+	if got := b.replicas(p)["orders-a"]; got != 2 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+func TestPodsSayWhereTheyAreAndWhatTheyLack(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	b.makePods(p)
+	place := func() cluster.Place {
+		places, err := p.Places(b)
+		b.must(err)
+		return places[0]
+	}
+	if got := place(); got.Addr != "10.1.0.1:6379" || !got.Exists || got.Outdated || got.Alias != "orders-a-0.orders-nodes."+b.namespace+".svc:6379" {
+		t.Errorf("%+v", got)
+	}
+	const message = "0/3 nodes are available: 3 Insufficient memory."
+	b.status("orders-a-0", map[string]any{"phase": "Pending", "conditions": []any{
+		map[string]any{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
+	}})
+	if got := place(); got.Addr != "" || !got.Exists || !strings.Contains(got.Trouble, message) {
+		t.Errorf("unscheduled: %+v", got)
+	}
+	p = b.platform("plain", "redis:8.0")
+	if got := place(); !got.Outdated {
+		t.Errorf("with another image: %+v", got)
+	}
+}
+
+func TestTheClusterIsRemovedInOrderAndClaimsStay(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0", "orders-b-0"}))
+	claim := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": map[string]any{"name": "data-orders-a-0"},
+		"spec": map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": "1Gi"}}}}}
+	_, err := b.of(claims).Create(b, claim, metav1.CreateOptions{})
+	b.must(err)
+	done := make(chan error, 1)
+	go func() { done <- p.Destroy(b, nil) }()
+	b.endSets(p) // what the garbage collector does
+	b.must(<-done)
+	for _, o := range p.set {
+		if found, err := b.get(b, o.resource, o.GetName()); err != nil || found != nil {
+			t.Errorf("%s is still there, %v", o, err)
+		}
+	}
+	if found, err := b.get(b, claims, "data-orders-a-0"); err != nil || found == nil {
+		t.Errorf("the claim is gone, %v", err)
+	}
+}
+
+// endSets lets StatefulSets go that wait for their pods to be collected.
+func (b *bench) endSets(p *Platform) {
+	b.Helper()
+	for ended := 0; ended < len(p.of(statefulSets)); {
+		now, err := p.look(b)
+		b.must(err)
+		for name, set := range now.sets {
+			if set.DeletionTimestamp == nil {
+				continue
+			}
+			o, err := b.of(statefulSets).Get(b, name, metav1.GetOptions{})
+			b.must(err)
+			o.SetFinalizers(nil)
+			_, err = b.of(statefulSets).Update(b, o, metav1.UpdateOptions{})
+			b.must(err)
+			ended++
+		}
+	}
+}
+
+func TestSecretsAreReadAndNeverTold(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	if _, err := p.Secret("redis"); err == nil || !strings.Contains(err.Error(), "there is no Secret redis in namespace "+b.namespace) {
+		t.Errorf("%v", err)
+	}
+	secret := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "redis"},
+		"stringData": map[string]any{"pw": "hunter2"}}}
+	_, err := b.of(secrets).Create(b, secret, metav1.CreateOptions{})
+	b.must(err)
+	if all, err := p.Secret("redis"); err != nil || string(all["pw"]) != "hunter2" {
+		t.Errorf("%v, %v", all, err)
+	}
+}
