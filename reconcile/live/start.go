@@ -190,6 +190,9 @@ func (w *work) restartOne(ctx context.Context, s plan.Step) error {
 	if err := w.serves(ctx, s); err != nil {
 		return err
 	}
+	if err := w.readdress(ctx, s.Node); err != nil {
+		return err
+	}
 	master := w.seen.ByID(before.self.Master)
 	if master == nil {
 		w.done(s, "")
@@ -200,4 +203,18 @@ func (w *work) restartOne(ctx context.Context, s plan.Step) error {
 		return err
 	}
 	return w.synced(ctx, s, l) // says that it is done, too
+}
+
+// readdress takes in where a node stands after it was made anew: a pod never
+// has the address of the one before it.
+func (w *work) readdress(ctx context.Context, name string) error {
+	place, err := w.place(ctx, name)
+	if err != nil {
+		return err
+	}
+	n, err := w.node(name)
+	if err == nil {
+		n.Addr = place.Addr
+	}
+	return err
 }
