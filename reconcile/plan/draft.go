@@ -219,3 +219,9 @@ func (d *draft) seats() int { return d.want.Masters * (d.want.ReplicasPerMaster 
 
 // makes reports whether the platform starts and stops nodes.
 func makes(t spec.Topology) bool { return t.Platform.Static == nil }
+
+// owns reports whether the platform also makes what nodes are started from. Of an
+// adopted StatefulSet it sets the replicas only.
+func owns(t spec.Topology) bool {
+	return makes(t) && (t.Platform.Kubernetes == nil || t.Platform.Kubernetes.Adopt == nil)
+}

@@ -70,7 +70,7 @@ var explanations = map[Code]struct{ meaning, lift string }{
 	},
 	Deletion: {
 		"state: Absent deletes the cluster with all its data.",
-		"Write allow.delete with the cluster's name, if it is meant. Servers of a fixed inventory are never deleted.",
+		"Write allow.delete with the cluster's name, if it is meant. Servers of a fixed inventory and adopted StatefulSets are never deleted.",
 	},
 	LostSlots: {
 		"Nobody owns some slots in a cluster that has data. Their keys are lost, unless a node that has them comes back; giving the slots away now would make that final.",
@@ -97,7 +97,7 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Remove suspend.",
 	},
 	RestartNeeded: {
-		"A directive can't be set on a running server, and slotwright can't restart this node safely: it belongs to a fixed inventory, or its shard has no replica to take over.",
+		"A directive can't be set on a running server, and slotwright can't restart this node safely: it belongs to a fixed inventory or an adopted StatefulSet, or its shard has no replica to take over.",
 		"Restart the node yourself, replicas first, a master only after CLUSTER FAILOVER at its replica.",
 	},
 	Refused: {

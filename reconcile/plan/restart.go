@@ -22,7 +22,7 @@ func (d *draft) restart() []Step {
 		if !d.needRestart(i) || d.aim.seat[i] == nowhere {
 			continue
 		}
-		if d.lead[i] == itself || !makes(d.want) {
+		if d.lead[i] == itself || !owns(d.want) {
 			masters = append(masters, i)
 		} else if d.quiet("restarting") {
 			return []Step{d.restartStep(i)}
@@ -76,7 +76,7 @@ func (d *draft) restartStep(i int) Step {
 // relieve has a replica take over from master i, so that it can be restarted.
 func (d *draft) relieve(i int) (Step, bool) {
 	s := d.shardOf(i)
-	if makes(d.want) && s != nil && s.master == i {
+	if owns(d.want) && s != nil && s.master == i {
 		for _, f := range s.members {
 			if d.lead[f] == i && d.synced(f) && d.have[i] > 0 && !d.openAt(i) && d.quiet("restarting") {
 				step := d.promoteStep(s, false)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
 )
 
 // stop ends the processes of nodes that left the cluster, where the platform
@@ -51,6 +52,12 @@ func (d *draft) destroy() []Step {
 			Lift: "shut them down yourself and take the file away",
 		})
 		return nil
+	case !owns(d.want):
+		d.hold(Hold{
+			Why: Stuck, Code: Deletion, Text: "the StatefulSet was adopted, and is not slotwright's to delete",
+			Lift: "delete it where it comes from and take the file away",
+		})
+		return nil
 	case d.want.Allow.Delete != d.want.Name:
 		d.hold(Hold{
 			Why: Ask, Code: Deletion, Text: fmt.Sprintf("state: Absent deletes %s and all its data", d.want.Name),
@@ -61,10 +68,18 @@ func (d *draft) destroy() []Step {
 	var out []Step
 	for i := range d.now.Nodes {
 		if n := d.node(i); n.Listed || n.Before {
-			out = append(out, Step{Stage: 1, Kind: Destroy, Node: n.Name, Keys: n.Keys, Reason: "the cluster is to be absent"})
+			out = append(out, Step{Stage: 1, Kind: Destroy, Node: n.Name, Keys: n.Keys, Reason: "the cluster is to be absent" + d.keeps()})
 		}
 	}
 	return out
+}
+
+// keeps says what of the data outlives the nodes.
+func (d *draft) keeps() string {
+	if k := d.want.Platform.Kubernetes; k != nil && k.Storage.Size != "" && k.Storage.WhenDeleted != spec.Delete {
+		return "; the claims with its data are kept"
+	}
+	return ""
 }
 
 func (d *draft) exists() bool {

@@ -112,6 +112,9 @@ func readWant(t *testing.T, text string) spec.Topology {
 			if value == "kubernetes" {
 				want.Platform = spec.Platform{Kubernetes: &spec.Kubernetes{}}
 			}
+			if value == "adopted" {
+				want.Platform = spec.Platform{Kubernetes: &spec.Kubernetes{Adopt: &spec.Adopt{StatefulSet: "redis"}}}
+			}
 		case "shrinkTo":
 			want.Allow.ShrinkTo = &n
 		case "delete":
@@ -176,6 +179,12 @@ func readNodes(t *testing.T, nodes, open string) cluster.State {
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:
+		case words[0] == "missing":
+			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "is missing"})
+		case words[0] == "taken":
+			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "is somebody else's", Taken: true})
+		case words[0] == "fixed":
+			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "can't change its size", Fixed: true})
 		case words[0] == "split":
 			now.Split = append(now.Split, strings.Join(words[1:], " "))
 		default:
@@ -259,6 +268,8 @@ func readNode(t *testing.T, words []string) cluster.Node {
 			n.Memory.Policy = value
 		case "borrowed":
 			n.Borrowed = true
+		case "outdated":
+			n.Outdated = true
 		case "server":
 			n.Server.Name, n.Server.Version, _ = strings.Cut(value, ":")
 		default:
