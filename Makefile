@@ -7,10 +7,10 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e matrix bench fuzz lint demo engines clean
+.PHONY: help build test race e2e matrix bench fuzz lint demo demo-gitops engines clean
 
 help: ## print the targets
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-11s %s\n", $$1, $$2 }'
 
 build: ## bin/slotwright
 	go build -trimpath -o bin/slotwright ./cmd/slotwright
@@ -52,7 +52,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	@.ci/install shellcheck promtool
-	shellcheck .ci/run .ci/install .ci/engines examples/quickstart/demo.sh
+	shellcheck .ci/run .ci/install .ci/engines -x examples/demo.bash examples/quickstart/demo.sh examples/gitops/demo.sh
 	promtool check rules deploy/monitoring/alerts.yaml
 	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
@@ -66,6 +66,10 @@ $(linter): .ci/tools.mod .ci/tools.sum
 demo: build ## six servers on this machine: create, grow, shrink, lose nothing
 	@$(servers)
 	examples/quickstart/demo.sh
+
+demo-gitops: build ## two daemons follow a repository here: create, grow, a typo, a revert
+	@$(servers)
+	examples/gitops/demo.sh
 
 engines: ## Redis 7.0 and 8.0, Valkey 8 and 9.1 into .engines/
 	.ci/engines

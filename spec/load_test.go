@@ -137,7 +137,11 @@ func TestEveryExampleLoads(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	for _, file := range files {
+	deeper, err := filepath.Glob("../examples/*/*/*.yaml")
+	if err != nil || len(deeper) == 0 {
+		t.Fatalf("no examples of repositories: %v", err)
+	}
+	for _, file := range append(files, deeper...) {
 		if len(mustLoad(t, file)) == 0 {
 			t.Errorf("%s: nothing", file)
 		}

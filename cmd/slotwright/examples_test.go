@@ -28,16 +28,21 @@ func TestEveryExamplePlansWhatItSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deeper, err := filepath.Glob(filepath.Join(examples, "*", "*", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tried := 0
-	for _, folder := range folders {
+	for _, folder := range append(folders, deeper...) {
 		files, _ := filepath.Glob(filepath.Join(folder, "*.yaml"))
 		if len(files) == 0 {
 			continue
 		}
 		tried++
-		t.Run(filepath.Base(folder), func(t *testing.T) {
-			if _, err := os.Stat(filepath.Join(folder, "README.md")); err != nil {
-				t.Error(err)
+		t.Run(strings.TrimPrefix(folder, examples+"/"), func(t *testing.T) {
+			_, own := os.Stat(filepath.Join(folder, "README.md"))
+			if _, above := os.Stat(filepath.Join(folder, "..", "README.md")); own != nil && above != nil {
+				t.Error(own)
 			}
 			w := &imagined{}
 			for _, file := range files {
@@ -45,7 +50,7 @@ func TestEveryExamplePlansWhatItSays(t *testing.T) {
 			}
 		})
 	}
-	if tried < 3 {
+	if tried < 5 {
 		t.Fatalf("only %d examples were found", tried)
 	}
 }

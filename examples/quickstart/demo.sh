@@ -2,49 +2,24 @@
 # Creates the cluster of topology.yaml with real servers on this machine, writes
 # keys, grows it to four masters and shrinks it back, while every key is looked for.
 # Servers and data are gone afterwards. It needs slotwright (make build),
-# redis-server and redis-cli. PORT is the first of eight ports; default: the first
-free ones from 7100 on.
+# redis-server and redis-cli. PORT is the first of eight ports; default: the
+# first free ones from 7100 on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 slotwright=${SLOTWRIGHT:-$PWD/bin/slotwright}
 
-taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-free_ports() { # the first of eight ports that nobody listens on, nor on their buses
-	local base p
-	for base in $(seq 7100 10 8090); do
-		for p in $(seq "$base" $((base + 7))); do
-			if taken "$p" || taken $((p + 10000)); then continue 2; fi
-		done
-		echo "$base"
-		return
-	done
-	echo "demo: no eight free ports from 7100 to 8097; set PORT" >&2
-	return 1
-}
-
-port=${PORT:-$(free_ports)}
 keys=10000
-work=$(mktemp -d)
-export SLOTWRIGHT_STATE_DIR=$work/state
+# shellcheck source=examples/demo.bash
+source examples/demo.bash
+port=${PORT:-$(free_ports 7100 8)}
 topology=$work/topology.yaml
 
 cleanup() {
-	local pidfile pid
-	for pidfile in "$SLOTWRIGHT_STATE_DIR"/local/quickstart/*/redis.pid; do
-		[[ -e $pidfile ]] || continue
-		pid=$(<"$pidfile")
-		# The number is ours only if the process was started with our file.
-		if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "${pidfile%redis.pid}redis.conf"; then
-			kill -9 "$pid" || true
-		fi
-	done
+	end_servers
 	rm -rf "$work"
 }
 trap cleanup EXIT
-
-say() { printf '\n--- %s\n' "$*"; }
 
 masters() { # the ports of all masters
 	local p
