@@ -7,10 +7,10 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e matrix bench fuzz lint demo demo-gitops engines clean
+.PHONY: help build test race e2e matrix bench fuzz lint demo demo-gitops engines testbed testbed-test clean
 
 help: ## print the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-11s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 build: ## bin/slotwright
 	go build -trimpath -o bin/slotwright ./cmd/slotwright
@@ -52,12 +52,13 @@ fuzz: ## every fuzz target for FUZZTIME
 
 lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	@.ci/install shellcheck promtool
-	shellcheck .ci/run .ci/install .ci/engines -x examples/demo.bash examples/quickstart/demo.sh examples/gitops/demo.sh
+	shellcheck .ci/run .ci/install .ci/engines deploy/testbed/build -x examples/demo.bash examples/quickstart/demo.sh examples/gitops/demo.sh
 	promtool check rules deploy/monitoring/alerts.yaml
 	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
 	go vet -tags e2e,engines,bench ./...
 	$(linter) run --timeout 15m
+	cd deploy/testbed && $(abspath $(linter)) run --timeout 15m --config $(CURDIR)/.golangci.yml ./...
 
 # The linter's own modules stay out of the product's go.mod.
 $(linter): .ci/tools.mod .ci/tools.sum
@@ -74,6 +75,15 @@ demo-gitops: build ## two daemons follow a repository here: create, grow, a typo
 engines: ## Redis 7.0 and 8.0, Valkey 8 and 9.1 into .engines/
 	.ci/engines
 
-clean: ## remove what was built; not the engines
+testbed: ## a Kubernetes of its own for tests: bin/testbed, and its servers in .kube/, built once
+	@.ci/install containerd runc busybox /usr/lib/cni/bridge
+	@deploy/testbed/build
+	go build -C deploy/testbed -o $(CURDIR)/bin/testbed ./cmd/testbed
+
+testbed-test: testbed ## start it, break it in every way it offers, and look for what it left
+	@.ci/engines redis-7.0
+	cd deploy/testbed && go test ./... && go test -tags testbed -count 1 -v -timeout 20m ./cmd/testbed
+
+clean: ## remove what was built; not the engines, nor the testbed's servers
 	rm -rf bin .cache
 	go clean -testcache
