@@ -11,7 +11,8 @@ import (
 )
 
 // Fingerprint is "sha256:" and 64 hex digits over the cluster's name and the
-// goal: seats, leaders, owners of slots, removals and directives.
+// goal: seats, leaders, owners of slots, removals, directives, slots whose keys are
+// given up, and whether the cluster is deleted.
 func (p Plan) Fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "slotwright plan 1\n%q\n", p.Cluster)
@@ -19,6 +20,12 @@ func (p Plan) Fingerprint() string {
 		fmt.Fprintf(h, "shard %q %q %s\n", s.Leader, s.Replicas, s.Slots)
 	}
 	fmt.Fprintf(h, "removed %q\n", p.Goal.Removed)
+	if !p.Goal.Lost.Empty() {
+		fmt.Fprintf(h, "lost %s\n", p.Goal.Lost)
+	}
+	if p.Goal.End != "" {
+		fmt.Fprintf(h, "end %q\n", p.Goal.End)
+	}
 	for _, node := range slices.Sorted(maps.Keys(p.Goal.Config)) {
 		for _, key := range slices.Sorted(maps.Keys(p.Goal.Config[node])) {
 			fmt.Fprintf(h, "config %q %q %q\n", node, key, p.Goal.Config[node][key])

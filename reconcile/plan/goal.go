@@ -132,6 +132,9 @@ func (d *draft) freeze() []*shard {
 // runs: every unlisted node of ours and every spare counts as removed.
 func (d *draft) goal() Goal {
 	g := Goal{Shards: d.goalShards()}
+	if loss := d.want.Allow.DataLoss; loss != nil {
+		g.Lost = *loss
+	}
 	if d.aim.frozen {
 		return g
 	}

@@ -89,7 +89,18 @@ type Goal struct {
 	Shards  []Shard                      `json:"shards,omitempty"`  // sorted by leader
 	Removed []string                     `json:"removed,omitempty"` // nodes that leave, sorted
 	Config  map[string]map[string]string `json:"config,omitempty"`  // directives that topology sets, by node
+	Lost    slot.Set                     `json:"lost,omitzero"`     // slots that may be given out without their keys
+	End     string                       `json:"end,omitempty"`     // where there is no other goal: Suspended, Absent, Deleted
 }
+
+// What Goal.End says of state: Absent. The word for what waits for a permission
+// is another one: to approve a plan that deletes nothing is not to approve one
+// that deletes everything.
+const (
+	deletes      = "Deleted"
+	wouldDelete  = "Absent"
+	isLeftAsItIs = "Suspended"
+)
 
 // Shard is a leader, its replicas and the slots they serve.
 type Shard struct {

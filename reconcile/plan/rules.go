@@ -59,9 +59,14 @@ func (d *draft) make() Plan {
 	p := Plan{Cluster: d.want.Name}
 	switch {
 	case d.want.Suspend:
+		p.Goal.End = isLeftAsItIs
 		p.Holds = []Hold{{Why: Ask, Code: Suspended, Text: "the topology says suspend: true", Lift: "remove suspend"}}
 		return p
 	case d.want.State == spec.Absent:
+		p.Goal.End = wouldDelete
+		if d.mayDelete() {
+			p.Goal.End = deletes
+		}
 		p.Steps = d.destroy()
 		p.Holds = d.holds
 		return p

@@ -58,7 +58,7 @@ func (d *draft) destroy() []Step {
 			Lift: "delete it where it comes from and take the file away",
 		})
 		return nil
-	case d.want.Allow.Delete != d.want.Name:
+	case !d.mayDelete():
 		d.hold(Hold{
 			Why: Ask, Code: Deletion, Text: fmt.Sprintf("state: Absent deletes %s and all its data", d.want.Name),
 			Lift: "allow.delete: " + d.want.Name,
@@ -81,6 +81,8 @@ func (d *draft) keeps() string {
 	}
 	return ""
 }
+
+func (d *draft) mayDelete() bool { return d.want.Allow.Delete == d.want.Name }
 
 func (d *draft) exists() bool {
 	for i := range d.now.Nodes {

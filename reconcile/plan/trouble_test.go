@@ -182,6 +182,7 @@ func TestPermissionsOnlyWithhold(t *testing.T) {
 			}
 		}
 		// Who leads after restarts depends on how far the plan may go.
+		with.Goal.Lost = slot.Set{} // giving up keys is another plan
 		if with.Goal.Shards != nil && want.Config == nil && with.Fingerprint() != without.Fingerprint() {
 			return fmt.Errorf("the goal differs without the permission")
 		}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/slotwright/slotwright/spec"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -51,6 +52,32 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	}
 	if _, _, ok := Explain("Nonsense"); ok {
 		t.Error("a code there is none of is explained")
+	}
+}
+
+// An approval of one of these must never let another of them run.
+func TestNoTwoEndsShareAFingerprint(t *testing.T) {
+	loss, other := slot.All(), slot.Set{}
+	loss.Remove(7)
+	other.Add(7)
+	wants := map[string]func(*spec.Topology){
+		"as it is":            func(*spec.Topology) {},
+		"suspended":           func(w *spec.Topology) { w.Suspend = true },
+		"absent":              func(w *spec.Topology) { w.State = spec.Absent },
+		"absent, permitted":   func(w *spec.Topology) { w.State, w.Allow.Delete = spec.Absent, w.Name },
+		"keys given up":       func(w *spec.Topology) { w.Allow.DataLoss = &loss },
+		"other keys given up": func(w *spec.Topology) { w.Allow.DataLoss = &other },
+	}
+	prints := map[string]string{}
+	for name, change := range wants {
+		want, now := troubled(1)
+		want.Allow, want.State, want.Suspend = spec.Allow{}, spec.Present, false
+		change(&want)
+		print := Make(want, now).Fingerprint()
+		if other, taken := prints[print]; taken {
+			t.Errorf("%q has the fingerprint of %q", name, other)
+		}
+		prints[print] = name
 	}
 }
 
