@@ -84,6 +84,24 @@ func TestASavedPlanIsAppliedExactlyOrNotAtAll(t *testing.T) {
 	d.expects(0, d.types("", "apply", grown), "as its topology wants it")
 }
 
+// A plan file says what was approved once. After later commits it must not take
+// away nodes that joined since, though they have the names of those it removed.
+func TestAPlanFileThatWasCarriedOutRemovesNothingAgain(t *testing.T) {
+	d := sit(t)
+	d.expects(0, d.types("", "apply", "--auto-approve", d.file("orders", 4, 4)))
+	saved := filepath.Join(d.dir, "shrink.plan")
+	d.expects(0, d.types("", "plan", "--out", saved, d.file("orders", 3, 4)))
+	d.expects(0, d.types("", "apply", saved))
+	r := d.world["orders"]
+	for i := range r.now.Nodes {
+		if n := &r.now.Nodes[i]; !n.Member { // as RESET HARD does
+			n.ID = strings.Repeat("e", 40)
+		}
+	}
+	d.expects(0, d.types("", "apply", "--auto-approve", d.file("orders", 4, 4)))
+	d.expects(3, d.types("", "apply", saved), "StaleApproval", "before n3 joined")
+}
+
 func TestATamperedPlanFileIsRefused(t *testing.T) {
 	d := sit(t)
 	file, saved := d.file("orders", 3, 3), filepath.Join(d.dir, "orders.plan")
@@ -98,6 +116,7 @@ func TestATamperedPlanFileIsRefused(t *testing.T) {
 		`"formatVersion": 1`:   `"formatVersion": 2`,
 		`"kind": "Slotwright`:  `"extra": 1, "kind": "Slotwright`,
 		`"cluster": "orders",`: `"cluster": "other",`,
+		`"nodes": {`:           `"nodes": {"n7": "1",`,
 	} {
 		if !strings.Contains(string(good), old) {
 			t.Fatalf("the plan file has no %s:\n%s", old, good)

@@ -21,6 +21,9 @@ func (a *applying) approval(s surveyed) (reconcile.Approval, *plan.Hold) {
 		if !ok || was.plan.Fingerprint() != now.Fingerprint() || !now.Continues(was.plan) {
 			return reconcile.Nothing(), stale(now, fmt.Sprintf("the plan file was made for %s", was.Fingerprint)+differs(was.plan, now))
 		}
+		if others := was.renewed(s.result); len(others) > 0 {
+			return reconcile.Nothing(), stale(now, "the plan file was made before "+listed(others)+" joined")
+		}
 		return reconcile.Exactly(was.plan), nil
 	case len(a.expect) > 0:
 		if !slices.Contains(a.expect, now.Fingerprint()) {

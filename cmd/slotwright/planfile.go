@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec"
 )
@@ -28,13 +32,16 @@ type planFile struct {
 
 // saved is the plan of one cluster in a plan file.
 type saved struct {
-	Cluster     string      `json:"cluster"`
-	File        string      `json:"file"`     // where the topology was written; its paths are relative to it
-	Topology    string      `json:"topology"` // the document
-	Digest      string      `json:"digest"`   // sha256 of Topology
-	Fingerprint string      `json:"fingerprint"`
-	Steps       []plan.Step `json:"steps"`
-	Goal        plan.Goal   `json:"goal"`
+	Cluster  string `json:"cluster"`
+	File     string `json:"file"`     // where the topology was written; its paths are relative to it
+	Topology string `json:"topology"` // the document
+	// Nodes are the IDs of the members by name. A node that leaves is reset and
+	// gets another, so a file that was carried out once does not fit again.
+	Nodes       map[string]string `json:"nodes"`
+	Digest      string            `json:"digest"` // sha256 of Topology and Nodes
+	Fingerprint string            `json:"fingerprint"`
+	Steps       []plan.Step       `json:"steps"`
+	Goal        plan.Goal         `json:"goal"`
 
 	plan plan.Plan
 }
@@ -74,13 +81,48 @@ func save(s surveyed) (saved, error) {
 		return saved{}, err
 	}
 	p := s.result.Plan
-	return saved{
-		Cluster: s.want.Name, File: s.want.File, Topology: string(doc), Digest: digest(string(doc)),
+	out := saved{
+		Cluster: s.want.Name, File: s.want.File, Topology: string(doc), Nodes: membersOf(s.result.Seen),
 		Fingerprint: p.Fingerprint(), Steps: p.Steps, Goal: p.Goal,
-	}, nil
+	}
+	out.Digest = out.digest()
+	return out, nil
 }
 
-func digest(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
+func membersOf(seen cluster.State) map[string]string {
+	out := map[string]string{}
+	for _, n := range seen.Nodes {
+		if n.Member {
+			out[n.Name] = n.ID
+		}
+	}
+	return out
+}
+
+func (s saved) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q\n", s.Topology)
+	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
+		fmt.Fprintf(h, "%q %q\n", name, s.Nodes[name])
+	}
+	return fmt.Sprintf("sha256:%x", h.Sum(nil))
+}
+
+// renewed are the nodes that now would remove and that are others than those
+// the plan was made for.
+func (s saved) renewed(now reconcile.Result) []string {
+	ids := membersOf(now.Seen)
+	var out []string
+	for _, step := range now.Plan.Steps {
+		switch step.Kind {
+		case plan.Forget, plan.Reset, plan.Destroy:
+			if id := ids[step.Node]; id != "" && id != s.Nodes[step.Node] {
+				out = append(out, step.Node)
+			}
+		}
+	}
+	return out
+}
 
 // replace writes a file with mode 0600 beside path and renames it.
 func replace(path string, text []byte) error {
@@ -128,7 +170,7 @@ func loadPlans(path string) ([]spec.Topology, map[string]saved, error) {
 	plans := map[string]saved{}
 	for _, one := range file.Clusters {
 		one.plan = plan.Plan{Cluster: one.Cluster, Steps: one.Steps, Goal: one.Goal}
-		if digest(one.Topology) != one.Digest || one.plan.Fingerprint() != one.Fingerprint {
+		if one.digest() != one.Digest || one.plan.Fingerprint() != one.Fingerprint {
 			return nil, nil, fmt.Errorf("plan file %s: the plan of %s was changed after it was saved", path, one.Cluster)
 		}
 		plans[one.Cluster] = one
