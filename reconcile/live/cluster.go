@@ -31,6 +31,8 @@ type Cluster struct {
 
 	// emptied is when slots last left a node, by name; see linger.
 	emptied map[string]time.Time
+	// beside are the members that the platform does not list, as last observed.
+	beside []cluster.Place
 	// counted is the layout in which no key was found astray; see findStray.
 	counted string
 

@@ -20,7 +20,9 @@ import (
 // connections and then looks at each node for others so named; only a run that
 // sees nobody else acts. Of two runs that share one node, the one that looks
 // second sees the first, so they never both act; they may both step back, and
-// then try again after a random pause. A name dies with its connection, so a
+// then try again after a random pause. A node is shared by two runs also when
+// only one of them lists it and it is a member that the other one has observed:
+// their inventories may have nothing in common. A name dies with its connection, so a
 // killed run leaves nothing behind. Runs on one machine meet in a locked file
 // first, which also covers a cluster whose nodes do not exist yet.
 
@@ -37,8 +39,8 @@ type held struct {
 	free  func() // unlocks the file
 }
 
-// Lock makes this run the only one that acts on the cluster, until unlock is
-// called or the process ends. While another run acts, holder says who, unlock is
+// Lock makes this run the only one that acts on the cluster as it was last
+// observed, until unlock is called or the process ends. While another run acts, holder says who, unlock is
 // nil and nothing is locked.
 func (c *Cluster) Lock(ctx context.Context) (unlock func(), holder string, err error) {
 	free, holder, err := c.lockFile()
@@ -50,6 +52,7 @@ func (c *Cluster) Lock(ctx context.Context) (unlock func(), holder string, err e
 		free()
 		return nil, "", fmt.Errorf("lock %s: list the nodes: %w", c.want.Name, err)
 	}
+	places = append(slices.Clone(places), c.beside...)
 	for n := range attempts {
 		var h *held
 		h, holder, err = c.try(ctx, places)
@@ -130,8 +133,8 @@ func plainName(text string) string {
 }
 
 // name makes a connection that carries the mark. A node that does not answer is
-// passed over: nothing can be done to it either. One that refuses the command is
-// an error, because another run could not be seen there.
+// passed over: nothing can be done to it either. One of the platform's that
+// refuses the command is an error, because another run could not be seen there.
 func (c *Cluster) name(ctx context.Context, p cluster.Place, mark string) (Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience.answer)
 	defer cancel()
@@ -142,7 +145,7 @@ func (c *Cluster) name(ctx context.Context, p cluster.Place, mark string) (Conn,
 	}
 	_ = conn.Close()
 	var refusal ServerError
-	if errors.As(err, &refusal) && refusedLogin(err) == "NOPERM" {
+	if p.Listed && errors.As(err, &refusal) && refusedLogin(err) == "NOPERM" {
 		return nil, fmt.Errorf("%s %s", p.Name, trouble(err))
 	}
 	return nil, nil

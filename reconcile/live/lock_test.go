@@ -51,6 +51,31 @@ func TestOneRunActsAndTheOtherLearnsWhoItIs(t *testing.T) {
 	}
 }
 
+func TestRunsWhoseInventoriesShareNoNodeMeetAtTheMembers(t *testing.T) {
+	servers := fleet(t, 4, 0)
+	all := open(t, inventoryOf(servers...), Access{})
+	if err := try(t, all, plan.Step{Kind: plan.Meet, Node: "m0"}, plan.Step{Kind: plan.Meet, Node: "m1"},
+		plan.Step{Kind: plan.Meet, Node: "m2"}, plan.Step{Kind: plan.Meet, Node: "m3"}); err != nil {
+		t.Fatal(err)
+	}
+	first, second := open(t, inventoryOf(servers[:2]...), Access{}), open(t, inventoryOf(servers[2:]...), Access{})
+	observe(t, first)
+	observe(t, second)
+	unlock, holder := lock(t, first)
+	if unlock == nil {
+		t.Fatalf("held by %s", holder)
+	}
+	if got, holder := lock(t, second); got != nil || !strings.Contains(holder, "slotwright:orders:") {
+		t.Errorf("the second run got the lock too, or no name: %q", holder)
+	}
+	unlock()
+	if got, holder := lock(t, second); got == nil {
+		t.Errorf("the lock was not given back: %s", holder)
+	} else {
+		got()
+	}
+}
+
 func TestRunsOfOneMachineMeetBeforeAnyNodeExists(t *testing.T) {
 	state := t.TempDir()
 	a := New(spec.Topology{Name: "orders"}, &inventory{}, Options{State: state})

@@ -48,12 +48,24 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
 	}
 	c.keep(views)
+	c.beside = besides(seen)
 	if f, ok := c.platform.(Furnisher); ok {
 		if seen.Fixtures, err = f.Fixtures(ctx); err != nil {
 			return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
 		}
 	}
 	return seen, nil
+}
+
+// besides are the members that answer and that the platform does not list.
+func besides(seen cluster.State) []cluster.Place {
+	var out []cluster.Place
+	for i := range seen.Nodes {
+		if n := &seen.Nodes[i]; n.Member && !n.Listed && n.Health == cluster.Up {
+			out = append(out, cluster.Place{Name: n.Name, Addr: n.Addr, Exists: true})
+		}
+	}
+	return out
 }
 
 func (c *Cluster) askAll(ctx context.Context, places []cluster.Place) []cluster.View {
