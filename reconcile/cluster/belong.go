@@ -21,6 +21,7 @@ type component struct {
 	nodes  []*node
 	knows  bits
 	slots  int // that its nodes see served
+	known  int // 1 if it has a node that was a member before
 	listed int // listed places it covers
 }
 
@@ -55,6 +56,7 @@ func (c *component) formed() bool {
 func better(a, b *component) bool {
 	return cmp.Or(
 		cmp.Compare(min(a.slots, 1), min(b.slots, 1)),
+		cmp.Compare(a.known, b.known),
 		cmp.Compare(a.listed, b.listed),
 		cmp.Compare(a.slots, b.slots),
 		cmp.Compare(len(a.nodes), len(b.nodes)),
@@ -102,6 +104,9 @@ func (m *merger) components() []component {
 		out[k].nodes = append(out[k].nodes, n)
 		out[k].knows.add(n.knows)
 		out[k].slots = max(out[k].slots, served(n.view.Lines))
+		if n.view.Remembered {
+			out[k].known = 1
+		}
 	}
 	if len(out) > 1 {
 		for i := range out {

@@ -15,8 +15,9 @@ import (
 // Names of places are unique.
 //
 // The main component is the set of answering nodes that know each other,
-// directly or over others, and that serves slots, covers most listed places,
-// serves most slots, is largest, has the smallest ID, in this order. A server
+// directly or over others, and that serves slots, has a node that was a member
+// before, covers most listed places, serves most slots, is largest, has the
+// smallest ID, in this order. A server
 // that knows only itself and owns nothing is no component. Members are the
 // nodes of the main component and those it lists.
 //

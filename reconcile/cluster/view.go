@@ -10,6 +10,9 @@ type View struct {
 	Loading bool   // it answered LOADING: alive, nothing else known
 	Lines   []Line // its CLUSTER NODES; exactly one is Myself
 	Info    Info
+	// Remembered says that an earlier run knew the server, by its ID, as a member
+	// of this cluster.
+	Remembered bool
 }
 
 // Info is what a server says of itself outside CLUSTER NODES.

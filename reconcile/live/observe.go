@@ -3,7 +3,9 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -30,6 +32,8 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	before := c.roster()
 	before.hint(places)
 	views := c.askAll(ctx, places)
+	before.recognise(views)
+	views = append(views, c.former(ctx, before, views)...)
 	seen := cluster.Merge(views)
 	for range farthest {
 		more := uncovered(views, seen, before)
@@ -55,6 +59,32 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 		}
 	}
 	return seen, nil
+}
+
+// former asks where members stood before, when nobody who was asked is one of
+// them: a file in which every address changed, or that names another cluster's
+// servers, must not pass for a new cluster while the one it is about lives. Only
+// those that answer as who they were are believed.
+func (c *Cluster) former(ctx context.Context, before roster, views []cluster.View) []cluster.View {
+	taken, at := map[string]bool{}, map[string]bool{}
+	for _, v := range views {
+		if v.Remembered {
+			return nil
+		}
+		taken[v.Place.Name], at[v.Place.Addr] = true, true
+	}
+	var places []cluster.Place
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if addr := before[id].Addr; addr != "" && !at[addr] {
+			places = append(places, before.place(id, addr, taken))
+		}
+	}
+	found := c.askAll(ctx, places)
+	before.recognise(found)
+	return slices.DeleteFunc(found, func(v cluster.View) bool {
+		self := cluster.Myself(v.Lines)
+		return self == nil || self.ID != v.Place.ID
+	})
 }
 
 // besides are the members that answer and that the platform does not list.

@@ -23,8 +23,9 @@ type Seat struct {
 	Zone string `json:"zone,omitempty"`
 }
 
-// roster is every seat of a cluster by node ID. It only gives names to nodes
-// that left the file: who loses it sees them as strangers and touches nothing.
+// roster is every seat of a cluster by node ID. It gives names to nodes that
+// left the file: who loses it sees them as strangers and touches nothing. And it
+// tells the cluster from another one that the file names by mistake.
 type roster map[string]Seat
 
 // largestRoster bounds what is read back.
@@ -130,6 +131,16 @@ func (r roster) hint(places []cluster.Place) {
 	for i := range places {
 		p := &places[i]
 		p.ID = cmp.Or(p.ID, at[Seat{Name: p.Name, Addr: p.Addr}], ids[p.Name])
+	}
+}
+
+// recognise marks the views of nodes that are remembered, wherever they stand
+// and whatever they are called now.
+func (r roster) recognise(views []cluster.View) {
+	for i := range views {
+		if self := cluster.Myself(views[i].Lines); self != nil {
+			_, views[i].Remembered = r[self.ID]
+		}
 	}
 }
 

@@ -125,6 +125,26 @@ func TestEveryAddressChangesAtOnce(t *testing.T) {
 	b.fleet.Read(t, keys, 32)
 }
 
+// A commit that names other servers throughout moves the cluster there. The
+// cluster that is not named any more is not taken for none, and a new one with
+// no key in it put in its place.
+func TestAClusterMovesToOtherServersAltogether(t *testing.T) {
+	const keys = 3000
+	b := newBench(t, livetest.Options{Servers: 6})
+	b.apply(b.write("here.yaml", shape{masters: 3, nodes: first(3)}))
+	b.fleet.Write(t, keys, 32)
+	b.apply(b.write("there.yaml", shape{masters: 3, nodes: []int{3, 4, 5}}))
+	for i := range 3 {
+		if n := len(b.members(i)); n != 1 {
+			t.Errorf("%s still knows %d nodes", b.fleet.Servers[i].Name, n)
+		}
+	}
+	if n := len(b.members(3)); n != 3 {
+		t.Errorf("the cluster has %d nodes", n)
+	}
+	b.fleet.Read(t, keys, 32)
+}
+
 // A node that was forgotten runs on and believes it is a member. Where some
 // members still know it, the rest is done: it joins again with what it has. Where
 // none does, it is a newcomer with keys to them, and that is said.

@@ -34,6 +34,7 @@ package e2e
 //	an address belongs to another cluster now                       the same
 //	a forgotten node runs on                                        TestAForgottenNodeThatComesBackIsNoticed
 //	all addresses change at once                                    TestEveryAddressChangesAtOnce
+//	a commit names other servers throughout                         TestAClusterMovesToOtherServersAltogether
 //	a server of another version, and two versions in one cluster    TestAServerOfAnotherVersionIsNotMet, TestAClusterIsGrownAndShrunkInTheMiddleOfAnUpgrade
 //	a shard stands in one zone                                      TestShardsThatStandInOneZoneAreCrossedOneByOne
 //	a command was renamed                                           TestARenamedCommandIsSaidPlainly
