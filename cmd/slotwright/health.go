@@ -17,6 +17,7 @@ const (
 	degraded health = "Degraded" // every slot is served, and something is wrong
 	down     health = "Down"     // some slots have no owner that serves them
 	untold   health = "Unknown"  // no member answers
+	gone     health = "Absent"   // it is to be absent, and is
 )
 
 // judge is the health. A silent owner may serve others and only not us; one

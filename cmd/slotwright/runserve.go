@@ -23,7 +23,7 @@ type front struct {
 }
 
 func (f *following) front(board *follow.Board) *front {
-	gauges := serve.Gauges{Board: board, Serves: serves, Healths: []string{string(healthy), string(degraded), string(down), string(untold)}}
+	gauges := serve.Gauges{Board: board, Serves: serves, Healths: []string{string(healthy), string(degraded), string(down), string(untold), string(gone)}}
 	return &front{following: f, board: board, metrics: serve.NewMetrics(built().Version, gauges), began: time.Now()}
 }
 

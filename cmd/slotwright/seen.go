@@ -72,6 +72,10 @@ func statusOf(r reconcile.Result, compared bool) status {
 	}
 	answered := served(&r.Seen)
 	s.SlotsServed = answered.Len()
+	if compared && *s.InSync && !r.Seen.Formed {
+		s.Health = gone // only a cluster that is to be absent is as wanted without members
+		return s
+	}
 	s.Problems = append(s.Problems, problems(&r.Seen)...)
 	s.Health = judge(&r.Seen, s.SlotsServed, len(s.Problems) > 0)
 	return s

@@ -115,8 +115,8 @@ func TestHealthIsJudgedByWhoServes(t *testing.T) {
 func TestAClusterThatIsToBeAbsentIsWellWhenItIsGone(t *testing.T) {
 	gone := surveyed{want: spec.Topology{State: spec.Absent}, result: reconcile.Result{Observed: true}}
 	gone.result.Seen.Nodes = []cluster.Node{{Name: "a", Listed: true, Health: cluster.Absent}}
-	if _, code, well := judged([]surveyed{gone}, true); !well || code != exitOK {
-		t.Errorf("well %v, exit code %d", well, code)
+	if all, code, well := judged([]surveyed{gone}, true); !well || code != exitOK || all[0].Health != "Absent" || len(all[0].Problems) > 0 {
+		t.Errorf("well %v, exit code %d, %+v", well, code, all)
 	}
 	gone.result.Plan.Steps = []plan.Step{{Kind: plan.Destroy, Node: "a"}}
 	if _, _, well := judged([]surveyed{gone}, true); well {

@@ -154,6 +154,7 @@ func blank(p Place) Node {
 	n := Node{
 		Name: p.Name, Addr: p.Addr, Zone: p.Zone, Host: p.Host,
 		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists, Outdated: p.Outdated,
+		Elsewhere: p.Elsewhere, Remark: p.Remark,
 		Health: Silent, Keys: Unknown, Lag: Unknown,
 		Memory: Memory{Used: Unknown, Dataset: Unknown},
 	}

@@ -35,6 +35,12 @@ type Place struct {
 	// only a hint: it names a silent node that the others know at an address
 	// it no longer has, and the server's own answer always wins.
 	ID string
+	// Elsewhere is why the platform holds that the node stands at another place
+	// than the topology says, for people: nothing may be done then, or there
+	// would be two of it. "" is the rule.
+	Elsewhere string
+	// Remark is what people should know of the place and nothing waits for.
+	Remark string
 }
 
 // Health is what a node's own answer, or its absence, says.
@@ -65,6 +71,8 @@ type Node struct {
 	Exists bool // see Place.Exists
 	// Outdated is the place's: see there.
 	Outdated bool
+
+	Elsewhere, Remark string // see Place
 
 	Health  Health
 	Trouble string // why it is Silent, for people; never holds a secret

@@ -20,6 +20,7 @@ const (
 	ShrinkTo      Code = "ShrinkTo"      // needs allow.shrinkTo
 	Deletion      Code = "Deletion"      // needs allow.delete
 	LostSlots     Code = "LostSlots"     // slots without an owner; needs allow.dataLoss
+	Elsewhere     Code = "Elsewhere"     // the nodes are in another directory than the topology says
 	WrongEngine   Code = "WrongEngine"   // another engine or version, or one without a directive
 	Stranger      Code = "Stranger"      // a node that no topology names serves slots
 	StaleApproval Code = "StaleApproval" // the plan is not the approved one

@@ -76,6 +76,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Nobody owns some slots in a cluster that has data. Their keys are lost, unless a node that has them comes back; giving the slots away now would make that final.",
 		"Bring the node back, or accept the loss with allow.dataLoss naming exactly those slots.",
 	},
+	Elsewhere: {
+		"The local nodes of this cluster are in another directory than the topology says, by what the state directory remembers. Nodes and data do not follow a changed spec.platform.local.directory, and to start new ones would make a second, empty cluster beside the first.",
+		"Say the old directory again. To have a new cluster in the new one, remove the old one first (state: Absent in a file that says the old directory), or give the new one another name.",
+	},
 	WrongEngine: {
 		"A node runs another engine or version than spec.engine says, or one that does not know a directive of spec.config. A new node of another engine is not met.",
 		"Install the right engine there, or correct spec.engine or spec.config.",

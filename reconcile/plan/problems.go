@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -31,6 +32,20 @@ func (d *draft) problems() []Hold {
 		out = append(out, h)
 	}
 	return append(out, d.fixtures()...)
+}
+
+// elsewhere holds everything where the platform knows that the nodes stand at
+// another place.
+func (d *draft) elsewhere() []Hold {
+	for i := range d.now.Nodes {
+		if text := d.node(i).Elsewhere; text != "" {
+			return []Hold{{
+				Why: Stuck, Code: Elsewhere, Text: text,
+				Lift: "say that directory again, or remove the cluster there first, or give this one another name",
+			}}
+		}
+	}
+	return nil
 }
 
 // trouble is what is wrong with node i by its own answer, or silence.
@@ -170,6 +185,9 @@ func (d *draft) notes() []string {
 			if !d.aim.frozen && d.aim.seat[i] == nowhere {
 				spare = append(spare, n.Name)
 			}
+		}
+		if n.Remark != "" && !slices.Contains(out, n.Remark) {
+			out = append(out, n.Remark)
 		}
 		if d.stranger(i) {
 			out = append(out, n.Name+" is in the cluster and no topology names it: it is left alone")

@@ -62,6 +62,9 @@ func (d *draft) make() Plan {
 		p.Goal.End = isLeftAsItIs
 		p.Holds = []Hold{{Why: Ask, Code: Suspended, Text: "the topology says suspend: true", Lift: "remove suspend"}}
 		return p
+	case len(d.elsewhere()) > 0:
+		p.Holds = d.elsewhere()
+		return p
 	case d.want.State == spec.Absent:
 		p.Goal.End = wouldDelete
 		if d.mayDelete() {

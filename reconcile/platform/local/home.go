@@ -22,6 +22,7 @@ type marker struct {
 	Cluster string `json:"cluster"`
 	seat
 	Port int `json:"port"`
+	Base int `json:"base,omitempty"` // the basePort it was made with
 }
 
 // The files of a node's directory that are not the server's own, and the

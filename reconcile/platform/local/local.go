@@ -24,6 +24,7 @@ import (
 type Platform struct {
 	want     spec.Topology
 	home     home
+	where    string // the file that remembers the directory
 	host     string
 	password func() (string, error)
 }
@@ -40,7 +41,7 @@ func New(t spec.Topology, state string, password func() (string, error)) (*Platf
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{want: t, home: home{dir, t.Name}, host: "127.0.0.1", password: password}, nil
+	return &Platform{want: t, home: home{dir, t.Name}, where: whereFile(state, t.Name), host: "127.0.0.1", password: password}, nil
 }
 
 // Places are all nodes that the topology wants, in the order of their seats,
@@ -52,13 +53,17 @@ func (p *Platform) Places(context.Context) ([]cluster.Place, error) {
 	if err != nil {
 		return nil, err
 	}
+	elsewhere, err := p.elsewhere(made)
+	if err != nil {
+		return nil, err
+	}
 	var places []cluster.Place
 	for _, s := range seats(p.want) {
 		place, err := p.place(s, made[s.Node])
 		if err != nil {
 			return nil, err
 		}
-		place.Listed = true
+		place.Listed, place.Elsewhere = true, elsewhere
 		places = append(places, place)
 		delete(made, s.Node)
 	}
@@ -71,17 +76,25 @@ func (p *Platform) Places(context.Context) ([]cluster.Place, error) {
 			places = append(places, place)
 		}
 	}
+	if p.want.State == spec.Absent {
+		for _, node := range p.home.rubble(places) {
+			places = append(places, cluster.Place{Name: node, Host: p.host, Exists: true})
+		}
+	}
 	return places, nil
 }
 
 // place tells where a seat stands; m is nil while it was never started.
 func (p *Platform) place(s seat, m *marker) (cluster.Place, error) {
 	place := cluster.Place{Name: s.Node, Zone: s.Zone, Host: p.host}
+	// What is to be absent exists as long as anything of it is on the disk.
+	place.Exists = p.want.State == spec.Absent && p.home.remains(s.Node)
 	if m == nil {
 		return place, nil
 	}
 	pid, err := p.home.running(m.Node)
-	place.Addr, place.Exists = p.addr(m), pid != 0
+	place.Addr, place.Remark = p.addr(m), p.remark(m)
+	place.Exists = place.Exists || pid != 0
 	return place, err
 }
 

@@ -77,6 +77,9 @@ func (p *Platform) makeNew(ctx context.Context, names []string, made map[string]
 		if made[name] != nil {
 			continue
 		}
+		if err := p.remember(); err != nil {
+			return err
+		}
 		m, err := p.make(ctx, name, made)
 		if err != nil {
 			return fmt.Errorf("start %s: %w", name, err)
@@ -125,7 +128,8 @@ func (p *Platform) make(ctx context.Context, name string, made map[string]*marke
 	if i == len(order) {
 		return nil, fmt.Errorf("cluster %s has no such node", p.want.Name)
 	}
-	m := &marker{p.want.Name, order[i], freePort(p.want.Platform.Local.BasePort, made)}
+	base := p.want.Platform.Local.BasePort
+	m := &marker{p.want.Name, order[i], freePort(base, made), base}
 	if m.Port+busOffset > 65535 {
 		return nil, fmt.Errorf("no port left: port %d has no cluster bus port %d above it; set a lower spec.platform.local.basePort",
 			m.Port, m.Port+busOffset)
