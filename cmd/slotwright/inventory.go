@@ -40,11 +40,38 @@ func inventory(want spec.Topology, seen state, zones map[string]string) (_ spec.
 	if masters == 0 {
 		return want, nil, errors.New("there is no cluster here: no node has slots or replicas")
 	}
-	nodes, err := named(members, zones)
+	nodes, err := named(alike(members, want.Platform.Static.Nodes[0].Address), zones)
 	want.Masters, want.ReplicasPerMaster = masters, replicas
 	want.Zones, want.Engine = zonesOf(nodes), engineOf(members)
 	want.Platform = spec.Platform{Static: &spec.Static{Nodes: nodes}}
 	return want, left, err
+}
+
+// alike has all members at host names, or all at IP addresses: one zone for each
+// host, and one rule of failure domains, need one way to write a host. The node
+// that was asked is seen as it was asked for, the others as members know them.
+// Host names are taken where it was asked for by one and all announce theirs.
+func alike(members []cluster.Node, asked string) []cluster.Node {
+	host, _, _ := net.SplitHostPort(asked)
+	names := net.ParseIP(host) == nil
+	for _, n := range members {
+		names = names && n.Hostname != ""
+	}
+	out := slices.Clone(members)
+	for i := range out {
+		n := &out[i]
+		host, port, err := net.SplitHostPort(n.Addr)
+		switch {
+		case err != nil:
+			continue
+		case names:
+			host = n.Hostname
+		case net.ParseIP(host) == nil && n.IP != "":
+			host = n.IP
+		}
+		n.Host, n.Addr = host, net.JoinHostPort(host, port)
+	}
+	return out
 }
 
 // named gives the members names in the order of their addresses.

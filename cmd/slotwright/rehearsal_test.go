@@ -40,7 +40,7 @@ func blank(want spec.Topology) *rehearsal {
 	return r
 }
 
-// opening guards a world while several clusters are looked at.
+// opening guards a world while several commands, or one for several clusters, use it.
 var opening sync.Mutex
 
 func (w world) connect(want spec.Topology) (reconcile.Cluster, error) {
@@ -55,15 +55,21 @@ func (w world) connect(want spec.Topology) (reconcile.Cluster, error) {
 	return w[want.Name], nil
 }
 
-func (r *rehearsal) Observe(context.Context) (cluster.State, error) { return r.now, nil }
+func (r *rehearsal) Observe(context.Context) (cluster.State, error) {
+	opening.Lock()
+	defer opening.Unlock()
+	return r.now, nil
+}
 
 func (r *rehearsal) Do(_ context.Context, _ cluster.State, stage []plan.Step, report func(plan.Progress)) error {
 	if r.broken != nil {
 		return r.broken
 	}
 	for _, s := range stage {
+		opening.Lock()
 		r.did = append(r.did, s)
 		r.now = s.Effect(r.now)
+		opening.Unlock()
 		report(plan.Progress{Step: s, Done: 1, Total: 1})
 	}
 	return nil

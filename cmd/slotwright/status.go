@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -33,8 +34,8 @@ is as its topology wants it. ADDRESS is host:port of any member, for clusters
 without a topology file.
 
 It exits 0 whatever it sees, and 1 when no member of a cluster answers. With
---wait it looks until every cluster is healthy and in sync, and exits 3 when that
-takes longer than --timeout.`,
+--wait it looks until every cluster is healthy and in sync, and exits 3 when none
+came nearer to it for --timeout.`,
 		Example: `  slotwright status orders.yaml
   slotwright status 10.0.0.1:6379 --password-env REDIS_PASSWORD
   slotwright status --wait --timeout 2m -o json topologies/`,
@@ -43,7 +44,7 @@ takes longer than --timeout.`,
 	}
 	c.Flags().StringVarP(&w.format, "output", "o", "text", "how to print: text or json")
 	c.Flags().BoolVar(&w.wait, "wait", false, "look until every cluster is healthy and in sync")
-	c.Flags().DurationVar(&w.timeout, "timeout", reconcile.DefaultPatience, "with --wait: give up after this long")
+	c.Flags().DurationVar(&w.timeout, "timeout", reconcile.DefaultPatience, "with --wait: give up after this long without progress")
 	w.access.flags(c.Flags())
 	w.access.exclude(c)
 	return c
@@ -88,10 +89,17 @@ func (w *watching) watch(ctx context.Context, wants []spec.Topology, compared bo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	limit := time.Now().Add(w.timeout)
+	before := map[string]bool{}
 	for {
 		looked := w.survey(ctx, wants)
 		free(looked)
 		all, code, well := judged(looked, compared)
+		// What is as it was before is no progress: a cluster that goes to and
+		// fro is not waited for without end.
+		if now := distance(looked, all); !before[now] {
+			before[now] = true
+			limit = time.Now().Add(w.timeout)
+		}
 		switch {
 		case !w.wait || well:
 			return all, code
@@ -104,6 +112,15 @@ func (w *watching) watch(ctx context.Context, wants []spec.Topology, compared bo
 		case <-time.After(every):
 		}
 	}
+}
+
+// distance is how far the clusters are, apart from what clients change.
+func distance(looked []surveyed, all []status) string {
+	var b strings.Builder
+	for i, s := range looked {
+		fmt.Fprintln(&b, all[i].Health, all[i].SlotsServed, s.result.Plan.Steps)
+	}
+	return b.String()
 }
 
 func judged(looked []surveyed, compared bool) (all []status, code exit, well bool) {

@@ -124,6 +124,23 @@ func TestAClusterThatIsToBeAbsentIsWellWhenItIsGone(t *testing.T) {
 	}
 }
 
+func TestStatusWaitsForAsLongAsThereIsProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := sit(t)
+		orders, carts := d.file("orders", 3, 3), d.file("carts", 3, 3)
+		seen := make(chan int)
+		waits := &desk{t: t, world: d.world, dir: d.dir}
+		go func() { seen <- waits.types("", "status", "--wait", "--timeout", "20s", orders, carts) }()
+		for _, file := range []string{orders, carts} {
+			time.Sleep(15*time.Second + time.Millisecond)
+			d.expects(0, d.types("yes\n", "apply", file))
+		}
+		if code := <-seen; code != 0 {
+			t.Errorf("exit code %d after progress within the timeout\n%s", code, &waits.out)
+		}
+	})
+}
+
 func TestStatusWaitsUntilAllIsWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := sit(t)

@@ -38,6 +38,7 @@ func (n *node) speak() {
 	}
 	n.Alone = n.alone()
 	n.Master, n.Epoch = n.self.Master, n.self.Epoch
+	n.IP, n.Hostname = n.self.Host, n.self.Name
 	n.Keys, n.Linked, n.Ready = info.Keys, info.Linked, info.Ready
 	n.Memory, n.Server, n.Config = info.Memory, info.Server, info.Config
 	n.Borrowed = info.Borrowed

@@ -61,11 +61,15 @@ const Unknown = -1
 // Node is one server, as it describes itself where it answers, else as the
 // others describe it.
 type Node struct {
-	Name   string // the place's; a stranger has its address, or its ID without one
-	ID     string // 40 hex digits; "" while nobody told
-	Addr   string // host:port slotwright dials
-	Zone   string
-	Host   string
+	Name string // the place's; a stranger has its address, or its ID without one
+	ID   string // 40 hex digits; "" while nobody told
+	Addr string // host:port slotwright dials
+	Zone string
+	Host string
+	// IP and Hostname are what it says itself that others reach it by; "" where
+	// it does not say.
+	IP, Hostname string
+
 	Listed bool // the topology wants it
 	Before bool // not listed, but an earlier run listed or made it: it is leaving
 	Exists bool // see Place.Exists

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
@@ -94,4 +95,23 @@ func (b *bench) uneven() {
 		b.t.Fatal(err)
 	}
 	b.fleet.Check(b.t)
+}
+
+// Asked for by a name, a cluster whose nodes announce names is imported by
+// names, and every other one by addresses, never by some of both.
+func TestAClusterIsImportedByNamesOrByAddresses(t *testing.T) {
+	for want, config := range map[string]map[string]string{
+		"127.0.0.1:": nil,
+		"localhost:": {"cluster-announce-hostname": "localhost"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			b := newBench(t, livetest.Options{Servers: 3, Host: "127.0.0.1", Port: 20600 + os.Getpid()%100*20, Config: config})
+			b.apply(b.write("orders.yaml", shape{masters: 3, nodes: first(3)}))
+			_, port, _ := strings.Cut(b.fleet.Servers[1].Addr, ":")
+			o := b.must(0, "import", "localhost:"+port, "--name", "orders")
+			if n := strings.Count(o.stdout, want); n != 3 {
+				t.Errorf("%d nodes are at %s\n%s", n, want, o.stdout)
+			}
+		})
+	}
 }

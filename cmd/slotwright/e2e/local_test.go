@@ -28,7 +28,7 @@ func newLocal(t *testing.T) *local {
 	dir := t.TempDir()
 	l := &local{
 		bench: &bench{t: t, dir: dir, env: append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(dir, "state"), "GORACE=halt_on_error=1")},
-		base:  26000 + os.Getpid()%150*20,
+		base:  20600 + os.Getpid()%100*20,
 	}
 	t.Cleanup(func() {
 		pids, _ := filepath.Glob(filepath.Join(dir, "*", "*", "redis.pid"))
@@ -148,7 +148,7 @@ func TestALocalClusterIsNotMadeTwice(t *testing.T) {
 		t.Errorf("left are %v", found)
 	}
 	base := l.base
-	l.base += 1000
+	l.base += 400
 	ported := l.write("", l.in("data"))
 	l.base = base
 	if o := l.must(0, "plan", ported, "--detailed-exitcode"); !strings.Contains(o.stdout, fmt.Sprint("basePort: ", base)) {
