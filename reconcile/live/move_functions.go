@@ -35,11 +35,16 @@ func (w *pair) copyFunctions(ctx context.Context) error {
 }
 
 // functions are the libraries of a node with their code. Servers before
-// Redis 7 have none.
+// Redis 7 have none. A login that may not ask for them is no trouble where
+// there are none.
 func (e *end) functions(ctx context.Context) (map[string]string, error) {
 	v, err := e.ask(ctx, "FUNCTION", "LIST", "WITHCODE")
-	if refused(err, "unknown command") {
+	if refused(err, "unknown command") || refused(err, "NOPERM") && e.plain(ctx) {
 		return nil, nil
+	}
+	if refused(err, "NOPERM") {
+		return nil, fmt.Errorf("%w: it may have functions, which a new master needs as well: allow the login FUNCTION LIST, DUMP and RESTORE, "+
+			"or INFO where there are none", err)
 	}
 	if err != nil {
 		return nil, err
@@ -57,4 +62,13 @@ func (e *end) functions(ctx context.Context) (map[string]string, error) {
 		out[fmt.Sprint(library["library_name"])] = fmt.Sprint(library["library_code"])
 	}
 	return out, nil
+}
+
+// plain says whether a node tells that it has no functions (INFO memory, since
+// Redis 7.0).
+func (e *end) plain(ctx context.Context) bool {
+	v, err := e.ask(ctx, "INFO", "memory")
+	text, _ := v.(string)
+	n, err2 := number(text, "number_of_libraries:")
+	return err == nil && err2 == nil && n == 0
 }

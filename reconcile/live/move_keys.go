@@ -167,9 +167,16 @@ func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err er
 	replies := w.from.pipe(ctx, db, w.wait(len(cmds)), cmds)
 	took := time.Since(begin)
 	w.from.pace.learn(sum, took, max(w.from.probe.high(), w.to.probe.high()))
+	said := map[ServerError]bool{} // one reason refuses every slot: once is enough
 	for i, r := range replies {
 		lost, bad := w.judge(ctx, db, todo[i], r.Err)
-		unknown, err = errors.Join(unknown, lost), errors.Join(err, bad)
+		unknown = errors.Join(unknown, lost)
+		var s ServerError
+		if errors.As(bad, &s) && said[s] {
+			continue
+		}
+		said[s] = true
+		err = errors.Join(err, bad)
 	}
 	if unknown == nil && err == nil {
 		w.sent.Add(int64(keys))
@@ -202,6 +209,8 @@ func (w *pair) lift(s ServerError) string {
 	switch text := string(s); {
 	case strings.Contains(text, "OOM"):
 		return ": give " + w.to.name + " more memory"
+	case strings.Contains(text, "Target instance replied with error: NOPERM"):
+		return ": " + w.to.name + " must accept the login of the topology for RESTORE (ACL SETUSER ... +restore-asking there)"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOPERM"):
 		return ": " + w.to.name + " must accept the login of the topology for RESTORE"
 	}

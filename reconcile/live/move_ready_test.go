@@ -40,6 +40,45 @@ func TestANewMasterWithOtherFunctionsIsRefused(t *testing.T) {
 	}
 }
 
+func TestALoginWithoutFunctionsMovesWhereThereAreNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	want := w.fill(w.nodes[0], ranged(0, 3), 2)
+	for _, p := range w.nodes {
+		w.must(p, "ACL", "SETUSER", "default", "-function")
+	}
+	w.must(w.nodes[0], "ACL", "SETUSER", "default", "+function|load")
+	w.must(w.nodes[0], "FUNCTION", "LOAD", library)
+	err := w.mover().move(context.Background(), moves("n0", "n2", ranged(0, 3)))
+	if err == nil || !strings.Contains(err.Error(), "n0") || !strings.Contains(err.Error(), "allow the login FUNCTION LIST") {
+		t.Fatalf("error %v does not say which right is missing at n0", err)
+	}
+	if got := w.look().Node("n2").Slots; !got.Empty() {
+		t.Errorf("slots %s moved all the same", got)
+	}
+	w.must(w.nodes[0], "ACL", "SETUSER", "default", "+function|delete")
+	w.must(w.nodes[0], "FUNCTION", "DELETE", "mine")
+	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(0, 3))); err != nil {
+		t.Fatal(err)
+	}
+	w.holds(w.nodes[2], ranged(0, 3), want)
+}
+
+func TestWhatRefusesEverySlotIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	slots := ranged(0, 20)
+	want := w.fill(w.nodes[0], slots, 3)
+	w.must(w.nodes[2], "ACL", "SETUSER", "default", "-restore-asking")
+	err := w.mover().move(context.Background(), moves("n0", "n2", slots))
+	if text := fmt.Sprint(err); strings.Count(text, "NOPERM") != 1 || !strings.Contains(text, "n2 must accept the login") || !strings.Contains(text, "+restore-asking") {
+		t.Fatalf("error %v does not say once what n2 refuses and what lifts it", err)
+	}
+	w.must(w.nodes[2], "ACL", "SETUSER", "default", "+restore-asking")
+	w.finish("n0", "n2", slots)
+	w.holds(w.nodes[2], slots, want)
+}
+
 func TestATargetThatLosesSightOfAnOwnerInMidMoveIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
