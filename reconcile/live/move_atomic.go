@@ -25,6 +25,7 @@ type export struct {
 	*party
 	from   *end
 	routes []*route
+	before int64 // what the source had sent in slot migrations before; see measure
 }
 
 // atomic says whether both ends of a step can migrate slots atomically.
@@ -71,6 +72,10 @@ func (p *party) export(ctx context.Context, routes []*route) ([]*route, error) {
 // try. After a failure the owners are asked, not the job: what has arrived is
 // not sent again.
 func (x *export) run(ctx context.Context) error {
+	if why, err := x.unfit(ctx); err != nil || why != "" {
+		x.explain(why)
+		return errors.Join(err, x.clear(ctx))
+	}
 	for try := range sendings {
 		if try > 0 {
 			if err := pause(ctx, time.Second<<try); err != nil {
@@ -84,14 +89,43 @@ func (x *export) run(ctx context.Context) error {
 		if left, err2 := x.look(ctx); err != nil || err2 != nil || left == 0 {
 			return errors.Join(err, err2)
 		}
-		for _, r := range x.routes {
-			r.text.Store(&why)
-		}
-		if strings.Contains(why, "NOPERM") { // asking again would not help
+		x.explain(why)
+		if hopeless(why) {
 			break
 		}
 	}
 	return x.clear(ctx)
+}
+
+// explain has all routes say why their slots do not go atomically.
+func (x *export) explain(why string) {
+	for _, r := range x.routes {
+		r.text.Store(&why)
+	}
+}
+
+// unfit says why the source can't send atomically, as far as it can be seen
+// before: a server logs in at the target by its own primaryauth, not by what the
+// topology has. Its value is not kept.
+func (x *export) unfit(ctx context.Context) (why string, err error) {
+	if x.login.Password == "" {
+		return "", nil
+	}
+	v, err := x.from.ask(ctx, "CONFIG", "GET", "primaryauth")
+	if err != nil {
+		return "", err
+	}
+	if row, _ := v.([]any); len(row) == 2 && row[1] == "" {
+		return x.from.name + " has no primaryauth to log in with at other masters: keys go one by one", nil
+	}
+	return "", nil
+}
+
+// hopeless says whether a migration failed for a reason that time does not
+// lift: a right or a login that is missing, or a module that forbids it.
+func hopeless(why string) bool {
+	return slices.ContainsFunc([]string{"NOPERM", "NOAUTH", "WRONGPASS", "does not support atomic slot migration"},
+		func(reason string) bool { return strings.Contains(why, reason) })
 }
 
 // clear sees to it that no job of an earlier run is under way: one that does
@@ -126,6 +160,9 @@ func (x *export) send(ctx context.Context) (why string, err error) {
 	}
 	before, err := x.from.jobs(ctx)
 	if err != nil {
+		return "", err
+	}
+	if x.before, err = x.from.exported(ctx); err != nil {
 		return "", err
 	}
 	cmd := []any{"CLUSTER", "MIGRATESLOTS"}
@@ -180,11 +217,41 @@ func (x *export) wait(ctx context.Context, counts func(job) bool) (why string, e
 			return "", errors.Join(err, x.cancel(ctx))
 		}
 		if tick%5 == 4 {
+			if err := x.measure(ctx, jobs); err != nil {
+				return "", err
+			}
 			if _, err := x.look(ctx); err != nil {
 				return "", err
 			}
 		}
 	}
+}
+
+// measure reports how much the source has sent, so that a job that goes on for
+// long is not taken for one that stands still. Only what a snapshot sends counts:
+// that has an end. What clients write meanwhile comes after it, and a job that
+// never catches up with them gets nowhere. A source tells no more than the sum
+// of its jobs; each route is given its part by slots.
+func (x *export) measure(ctx context.Context, jobs map[string]job) error {
+	copies := slices.ContainsFunc(running(jobs), func(j job) bool { return j.state == "snapshotting" })
+	if !copies {
+		return nil
+	}
+	sent, err := x.from.exported(ctx)
+	if err != nil {
+		return err
+	}
+	all := 0
+	for _, r := range x.routes {
+		all += r.left
+	}
+	for _, r := range x.routes {
+		if bytes := (sent - x.before) * int64(r.left) / int64(max(all, 1)); bytes > r.bytes.Load() {
+			r.bytes.Store(bytes)
+			x.say(r.progress())
+		}
+	}
+	return nil
 }
 
 // cancel ends all jobs of the source and waits until they have ended.

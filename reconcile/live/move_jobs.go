@@ -62,3 +62,18 @@ func running(jobs map[string]job) []job {
 	}
 	return out
 }
+
+// exported is how many bytes a node has sent in slot migrations since it
+// started, 0 where it does not tell (INFO stats, Valkey 9).
+func (e *end) exported(ctx context.Context) (int64, error) {
+	v, err := e.ask(ctx, "INFO", "stats")
+	if err != nil {
+		return 0, err
+	}
+	text, _ := v.(string)
+	n, err := number(text, "total_net_cluster_slot_export_bytes:")
+	if err != nil {
+		return 0, nil //nolint:nilerr // a server that does not tell is no trouble
+	}
+	return int64(n), nil
+}

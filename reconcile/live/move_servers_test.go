@@ -82,15 +82,25 @@ func (w *world) form(masters, blanks int) {
 	w.join(w.nodes[1:]...)
 }
 
-// join makes the first node meet others and waits until all serve.
+// join makes the first node meet others and waits until all serve. It meets
+// them again after a while: a node gives up a handshake that a busy machine does
+// not let it end in time.
 func (w *world) join(nodes ...*process) {
 	w.t.Helper()
-	for _, p := range nodes {
-		host, port, _ := net.SplitHostPort(p.addr)
-		w.must(w.nodes[0], "CLUSTER", "MEET", host, port)
+	var met time.Time
+	meet := func() {
+		met = time.Now()
+		for _, p := range nodes {
+			host, port, _ := net.SplitHostPort(p.addr)
+			w.must(w.nodes[0], "CLUSTER", "MEET", host, port)
+		}
 	}
+	meet()
 	for _, p := range w.nodes {
 		w.until(p.name+" serves", func() bool {
+			if time.Since(met) > 5*time.Second {
+				meet()
+			}
 			info := fmt.Sprint(w.do(p, "CLUSTER", "INFO"))
 			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(w.nodes)))
 		})
@@ -149,10 +159,10 @@ func (w *world) must(p *process, args ...any) any {
 	return v
 }
 
-// until waits for a condition, for a quarter of a minute at most.
+// until waits for a condition, for a minute at most.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}
