@@ -160,6 +160,9 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
 		return err
 	}
+	if err := w.unreplaced(ctx); err != nil {
+		return err
+	}
 	for _, err := range w.to.setSlots(ctx, slots, "NODE", w.to.id) {
 		if err != nil {
 			return err
