@@ -19,6 +19,9 @@ package e2e
 //	the run dies while a key is on its way                          the same
 //	functions are only on the old masters                           the same
 //	clients write all the time while slots move                     the same, TestACommittedShapeIsReachedWithoutLosingAWrite
+//	a transaction, or a command of several keys, meets them         TestTransactionsStayWholeWhileSlotsMove
+//	a source or target is killed, paused, failed or taken over      TestClientsAreToldTheTruthWhateverFallsInAGrowOrAShrink
+//	a replica of the source takes over while slots are handed over  TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver (in reconcile/live)
 //	keys expire while they move                                     TestKeysThatExpireWhileTheyMoveStayMortal
 //	a key is at both ends, with one value or with two               TestAHalfMovedSlotIsClosedWithAllItsKeys, TestTwoValuesOfOneKeyAreNotChosenBetween
 //	a client writes a key anew behind a failover in mid-slot        TestAKeyWrittenAnewBehindAFailoverIsTwoValues

@@ -19,10 +19,7 @@ type fall struct {
 	name, addr string
 	mates      []string // its replicas, who may be its heirs
 	at         time.Time
-	// hard says that the master's replica was not waited for, so that what the
-	// master alone had is gone. CLUSTER FAILOVER without FORCE or TAKEOVER is
-	// not hard: both servers agree on the last byte of replication first.
-	hard bool
+	how        How
 	// had are the slots the master owned at a time before it last proved that
 	// its replica has everything.
 	had slot.Set
@@ -51,12 +48,29 @@ func (f *fall) lasted(at time.Time) bool {
 	return at.After(f.at) && (f.until.IsZero() || at.Before(f.until))
 }
 
+// How a master loses its place.
+type How string
+
+const (
+	// Agreed is CLUSTER FAILOVER: both servers agree on the last byte of
+	// replication first, so nothing is lost.
+	Agreed How = "agreed"
+	// Alone is a master that is killed, or stands still until its replica is
+	// elected: what it alone had is gone.
+	Alone How = "alone"
+	// Unasked is CLUSTER FAILOVER TAKEOVER. What the master alone had is gone,
+	// and nobody is asked whether its slots are still its own: a slot that is
+	// handed over in that very moment has two owners, and one of them drops
+	// what it holds.
+	Unasked How = "unasked"
+)
+
 // Fall notes that server i loses its place by deed. It goes on until the next
 // Audit.
-func (tr *Truth) Fall(i int, hard bool, deed func()) {
+func (tr *Truth) Fall(i int, how How, deed func()) {
 	tr.fleet.t.Helper()
 	s := tr.fleet.Servers[i]
-	f := &fall{name: s.Name, addr: s.Addr, hard: hard}
+	f := &fall{name: s.Name, addr: s.Addr, how: how}
 	before := tr.fleet.selves()
 	self := before[s.Addr]
 	for addr, o := range before {

@@ -135,7 +135,7 @@ func TestWhatReplicationLosesIsToldFromWhatItMayNot(t *testing.T) {
 	heir := s.replica(dead)
 	kept, foreign := s.keyAt(dead), s.keyAt(1)
 	own := s.selves()[s.Servers[dead].Addr].slots
-	s.tr.Fall(dead, true, func() {
+	s.tr.Fall(dead, Alone, func() {
 		s.call(dead, "ACL", "SETUSER", "default", "-psync", "-sync")
 		s.call(dead, "CLIENT", "KILL", "TYPE", "replica")
 		at := s.tr.count.writes.Load()
@@ -176,26 +176,31 @@ func TestALossIsExcusedByTheRightFallOnly(t *testing.T) {
 	wrote := func(addr string, after time.Duration, copied bool) write {
 		return write{version: 1, addr: addr, sent: at.Add(after), acked: true, copied: copied}
 	}
-	var late slot.Set
+	var late, open slot.Set
 	late.Add(7)
+	open.Add(9)
 	for _, c := range []struct {
 		name  string
 		slot  int
 		write write
-		hard  bool
+		how   How
 		want  bool
 	}{
-		{"alone at the fallen", 3, wrote("dead", -time.Second, false), true, true},
-		{"copied before the fall", 3, wrote("dead", -time.Second, true), true, false},
-		{"alone, and the proof came after", 3, wrote("dead", -time.Minute, false), true, false},
-		{"alone, but the fall was gentle", 3, wrote("dead", -time.Second, false), false, false},
-		{"at another", 3, wrote("other", -time.Second, false), true, false},
-		{"at another, then on its way to the fallen", 7, wrote("other", -time.Second, true), true, true},
-		{"at another after the fall", 7, wrote("other", time.Second, false), true, false},
-		{"at the fallen, which did not know", 3, wrote("dead", time.Second, false), true, true},
+		{"alone at the fallen", 3, wrote("dead", -time.Second, false), Alone, true},
+		{"copied before the fall", 3, wrote("dead", -time.Second, true), Alone, false},
+		{"alone, and the proof came after", 3, wrote("dead", -time.Minute, false), Alone, false},
+		{"alone, but the fall was gentle", 3, wrote("dead", -time.Second, false), Agreed, false},
+		{"at another", 3, wrote("other", -time.Second, false), Alone, false},
+		{"at another, then on its way to the fallen", 7, wrote("other", -time.Second, true), Alone, true},
+		{"at another after the fall", 7, wrote("other", time.Second, false), Alone, false},
+		{"in a slot on its way from the fallen", 9, wrote("other", -time.Second, true), Alone, false},
+		{"in a slot on its way from one that was taken over", 9, wrote("other", -time.Second, true), Unasked, true},
+		{"elsewhere when one was taken over", 3, wrote("other", -time.Second, true), Unasked, false},
+		{"in such a slot, long after", 9, wrote("other", time.Minute, true), Unasked, false},
+		{"at the fallen, which did not know", 3, wrote("dead", time.Second, false), Alone, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := &fall{addr: "dead", at: at, hard: c.hard, late: late}
+			f := &fall{addr: "dead", at: at, how: c.how, late: late, open: open}
 			proof := &truthKey{writes: []write{{version: 1, addr: f.addr, sent: at.Add(-30 * time.Second), acked: true, copied: true}}}
 			tr := &Truth{keys: []*truthKey{proof}}
 			if got := tr.ownLoss(f, c.slot, c.write); got != c.want {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // TruthReport is what the clients saw. A fleet that keeps its word leaves
@@ -46,8 +47,8 @@ func (tr *Truth) report(dumb *sync.Map) TruthReport {
 	}
 	out.Broken, out.Own = slices.Sorted(maps.Values(broken)), slices.Sorted(maps.Values(own))
 	for _, f := range falls {
-		out.Falls = append(out.Falls, fmt.Sprintf("%s (hard: %v): writes of the last %s and keys of %d slots, %d slots open",
-			f.name, f.hard, f.at.Sub(tr.covered(f.addr, f.at)).Round(1e6), f.late.Len(), f.open.Len()))
+		out.Falls = append(out.Falls, fmt.Sprintf("%s (%s): writes of the last %s and keys of %d slots, %d slots open",
+			f.name, f.how, f.at.Sub(tr.covered(f.addr, f.at)).Round(1e6), f.late.Len(), f.open.Len()))
 	}
 	return out
 }
@@ -89,7 +90,7 @@ func (tr *Truth) verdict(r read, falls []*fall) verdict {
 		heir := slices.Contains(f.mates, r.addr)
 		switch {
 		case !f.lasted(r.ended):
-		case f.hard && r.addr == f.addr:
+		case f.how != Agreed && r.addr == f.addr:
 			return stale
 		case (heir || r.addr == f.addr) && !tr.marks && f.open.Has(r.key.slot):
 			return stale
@@ -113,10 +114,14 @@ func (tr *Truth) mayLose(r read, version int64, falls []*fall) bool {
 		if version < r.floor || r.floorAddr == "" {
 			return true // never acknowledged, and nobody had it
 		}
-		return slices.ContainsFunc(falls, func(f *fall) bool { return f.hard && f.addr == r.floorAddr })
+		return slices.ContainsFunc(falls, func(f *fall) bool { return f.how != Agreed && f.addr == r.floorAddr })
 	}
 	return slices.ContainsFunc(falls, func(f *fall) bool { return tr.ownLoss(f, r.key.slot, writes[i]) })
 }
+
+// contested is how long two masters may both take writes of a slot after a
+// TAKEOVER: until the message of one has reached the other, on a busy machine.
+const contested = time.Second
 
 // ownLoss says whether a write may have been lost by the replication of a
 // master that fell hard. What a replica acknowledged on the connection of the
@@ -125,19 +130,25 @@ func (tr *Truth) mayLose(r read, version int64, falls []*fall) bool {
 //
 //   - A write that the fallen master itself acknowledged after that, and its
 //     replica did not, may be lost.
+//
 //   - A key that came to the fallen master from another after that may be lost,
 //     however well it was kept before: MIGRATE deletes it at its source when the
 //     target has it, not when the target's replica has. These are the slots that
 //     the master did not own yet when the write was sent that proves the rest.
 //
+//   - After a TAKEOVER also what was written before to the slots that were open
+//     in that moment, see Unasked.
+//
 // Nothing else may be lost, in particular no key of another master, and no
 // write after the fall.
 func (tr *Truth) ownLoss(f *fall, slot int, w write) bool {
 	switch {
-	case !f.hard:
+	case f.how == Agreed:
 		return false
 	case w.addr == f.addr && f.lasted(w.sent):
 		return !w.copied // it did not know yet that it was deposed
+	case f.how == Unasked && f.open.Has(slot) && w.sent.Before(f.at.Add(contested)):
+		return true
 	case w.sent.After(f.at):
 		return false
 	case w.addr == f.addr && !w.copied && w.sent.After(tr.covered(f.addr, f.at)):

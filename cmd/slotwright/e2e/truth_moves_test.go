@@ -1,0 +1,171 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
+)
+
+// truth is a bench whose clients are told no lie; see livetest.Truth.
+type truth struct {
+	*bench
+	tr *livetest.Truth
+}
+
+// told demands that nothing that was acknowledged to a client is lost or went
+// back, but for what the servers' own replication may lose.
+func (b *truth) told() {
+	b.t.Helper()
+	r := b.tr.Audit()
+	b.t.Log(r)
+	for _, s := range r.Broken {
+		b.t.Errorf("clients were told a lie: %s", s)
+	}
+	for _, s := range r.Own {
+		b.t.Logf("lost by the servers' replication: %s", s)
+	}
+	if r.Writes == 0 || r.Reads == 0 {
+		b.t.Error("the clients did nothing")
+	}
+}
+
+// midway begins to apply a file and waits until slots are on their way. It
+// returns the run and the ends of one move, or nil when all moved too fast.
+func (b *truth) midway(file string) (r *running, from, to int) {
+	b.t.Helper()
+	r = b.begin(file, "--timeout", "30s")
+	var at step
+	r.reach("slots move", func(e event) bool {
+		if e.stage("began", "Move") {
+			at = e.Steps[0]
+			return b.wholeSlots()
+		}
+		if e.moving() {
+			at = e.Progress.Step
+		}
+		return e.moving()
+	})
+	return r, b.index(at.From), b.index(at.To)
+}
+
+// wholeSlots says that the servers move whole slots by themselves: no event
+// tells that some have arrived.
+func (b *bench) wholeSlots() bool {
+	return strings.Contains(livetest.Program("server"), "valkey-9")
+}
+
+// elected waits until a replica is the master.
+func (b *truth) elected(replica int) {
+	b.t.Helper()
+	b.until(b.fleet.Servers[replica].Name+" is the master", func() bool { return b.info(replica, "replication", "role") == "master" })
+}
+
+// arrive finishes what a trouble was made in, and demands that all is well.
+func (b *truth) arrive(file string, r *running) {
+	b.t.Helper()
+	if r.cmd.ProcessState == nil { // it was not killed
+		o := r.end()
+		b.t.Logf("the run in the trouble ended with %d", o.code)
+	}
+	// A key with two values is named, and nothing is decided for a person.
+	for range 3 {
+		o := b.run("apply", file, "--auto-approve")
+		if o.code == 0 {
+			break
+		}
+		mentions(b.t, o.stdout, "delete the wrong one")
+		chosen, err := b.tr.Choose()
+		if err != nil {
+			b.t.Error(err)
+		}
+		b.t.Logf("a person chose %q", chosen)
+	}
+	b.settled(file)
+	b.fleet.Check(b.t)
+	b.unmarked()
+	b.told()
+}
+
+// Clients write and read while a cluster with replicas grows and shrinks, again
+// and again, and each time something goes wrong in the middle: the run is
+// killed; a master that gives slots, or one that gets them, is killed, failed
+// over with its consent and without, or stands still for longer than the node
+// timeout. Whatever a server acknowledged is there afterwards, and no read went
+// back in time, but for what the servers' own replication loses (livetest.Truth
+// tells the two apart). A key that got two values behind a failover in mid-slot
+// is left to a person.
+func TestClientsAreToldTheTruthWhateverFallsInAGrowOrAShrink(t *testing.T) {
+	const filler = 60_000 // so that moves take a while
+	base := newBench(t, livetest.Options{Servers: 8})
+	three := base.write("three.yaml", shape{masters: 3, replicas: 1, nodes: first(6)})
+	four := base.write("four.yaml", shape{masters: 4, replicas: 1, nodes: first(8)})
+	base.apply(three)
+	base.fleet.Write(t, filler, 64)
+	tr := base.fleet.Truth(livetest.TruthOptions{Writers: 4, Readers: 3, Keys: 60, Body: 3000, Replicas: true, Pause: 2 * time.Millisecond})
+
+	for _, c := range []struct {
+		name string
+		deed func(b *truth, r *running, from, to int)
+	}{
+		{"the run is killed, twice", func(b *truth, r *running, _, _ int) {
+			r.kill()
+			r, _, _ = b.midway(four)
+			r.kill()
+		}},
+		{"the source is failed over", func(b *truth, _ *running, from, _ int) { b.handed(from, livetest.Agreed, "FAILOVER") }},
+		{"the target is failed over", func(b *truth, _ *running, _, to int) { b.handed(to, livetest.Agreed, "FAILOVER") }},
+		{"the source is taken over", func(b *truth, _ *running, from, _ int) { b.handed(from, livetest.Unasked, "FAILOVER", "TAKEOVER") }},
+		{"the target is taken over", func(b *truth, _ *running, _, to int) { b.handed(to, livetest.Unasked, "FAILOVER", "TAKEOVER") }},
+		{"the source is killed", func(b *truth, _ *running, from, _ int) { b.killed(from) }},
+		{"the target is killed", func(b *truth, _ *running, _, to int) { b.killed(to) }},
+		{"the source stands still", func(b *truth, _ *running, from, _ int) { b.still(from) }},
+		{"the target stands still", func(b *truth, _ *running, _, to int) { b.still(to) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := &truth{base.on(t), tr}
+			file := four
+			if len(b.masters(0)) == 4 {
+				file = three
+			}
+			r, from, to := b.midway(file)
+			c.deed(b, r, from, to)
+			b.arrive(file, r)
+		})
+		if t.Failed() {
+			return // what comes next would be judged by what is broken now
+		}
+	}
+	if r := tr.Stop(); len(r.Broken) > 0 {
+		t.Error(r)
+	}
+}
+
+// handed has the replica of a master take its place by hand.
+func (b *truth) handed(i int, how livetest.How, command ...any) {
+	b.t.Helper()
+	replica := b.replicaOf(i)
+	b.tr.Fall(i, how, func() { b.do(replica, append([]any{"CLUSTER"}, command...)...) })
+	b.elected(replica)
+}
+
+// killed kills a master and starts it again when its replica is elected.
+func (b *truth) killed(i int) {
+	b.t.Helper()
+	replica := b.replicaOf(i)
+	b.tr.Fall(i, livetest.Alone, func() { b.fleet.Kill(i) })
+	b.elected(replica)
+	b.fleet.Again(i)
+}
+
+// still suspends a master until its replica is elected.
+func (b *truth) still(i int) {
+	b.t.Helper()
+	replica := b.replicaOf(i)
+	b.tr.Fall(i, livetest.Alone, func() { b.fleet.Pause(i) })
+	b.elected(replica)
+	b.fleet.Resume(i)
+}
