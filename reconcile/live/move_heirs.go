@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
@@ -22,18 +23,31 @@ func (p *party) heirs(of *end) []*end {
 	return out
 }
 
-// unreplaced makes sure, right before slots are handed over, that no replica of
-// the source has taken its place since it was proven empty. Such an heir claims
-// the slots as well and takes writes for them, and whoever of the two loses
-// drops what it holds. An election asks the other masters first, and those
-// refuse an heir that claims what is another's by now; CLUSTER FAILOVER
-// TAKEOVER asks nobody. The source itself learns of it only from its heir, so
-// the replicas are asked. What is left open is the time that our claim takes to
-// reach them. One that does not answer is no heir that takes writes.
-func (w *pair) unreplaced(ctx context.Context) error {
+// undisturbed makes sure, right before slots are handed over, that nobody has
+// begun anything with them since they were proven empty. Whoever did claims
+// them as well, and the one of the two that loses drops what it holds.
+//
+//   - A replica of the source may have taken its place, and takes writes. An
+//     election asks the other masters first, and those refuse an heir that
+//     claims what is another's by now; CLUSTER FAILOVER TAKEOVER asks nobody. The
+//     source itself learns of it only from its heir, so the replicas are asked.
+//     One that does not answer is no heir that takes writes.
+//   - A person may be moving a slot elsewhere: then the source's mark says so.
+//
+// What is left open is the time that our claim takes to reach them.
+func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	for _, e := range w.replicas {
 		if self, _, err := e.view(ctx); err == nil && self.ID == e.id && self.Flags.Master {
 			return fmt.Errorf("%s has taken the place of %s: no slot is handed over from there", e.name, w.from.name)
+		}
+	}
+	self, _, err := w.from.view(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range self.Open {
+		if m.Peer != w.to.id && slices.Contains(slots, m.Slot) {
+			return fmt.Errorf("slot %d: somebody else moves it from %s to %.8s: wait until that has ended", m.Slot, w.from.name, m.Peer)
 		}
 	}
 	return nil

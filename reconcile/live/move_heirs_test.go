@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -18,27 +19,14 @@ func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)
 	written := "{" + tagOf(4) + "}written at the heir"
-	var sent, over sync.Once
-	migrated := false
-	m := w.mover()
-	m.dial = func(addr string) Conn {
-		return watchConn{w.dial(addr), func(cmd string) {
-			if cmd == "MIGRATE" {
-				sent.Do(func() { migrated = true })
-			}
-			if cmd != "CLUSTER INFO" || !migrated {
-				return
-			}
-			over.Do(func() {
-				w.until("the heir leads", func() bool {
-					w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
-					return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
-				})
-				w.until("it takes a write", func() bool { return w.do(heir, "SET", written, "new") == "OK" })
-				want[written] = "new"
-			})
-		}}
-	}
+	m := w.moverUntil(func() {
+		w.until("the heir leads", func() bool {
+			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
+			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
+		})
+		w.until("it takes a write", func() bool { return w.do(heir, "SET", written, "new") == "OK" })
+		want[written] = "new"
+	})
 	err := m.move(context.Background(), moves("n0", "n2", slots))
 	if want[written] != "" && (err == nil || !strings.Contains(err.Error(), "r0 has taken the place of n0")) {
 		t.Errorf("error %v does not say that n0 was replaced", err)
@@ -50,5 +38,59 @@ func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 	w.agreed()
 	leads, _ := w.lead("n0", "r0")
 	w.finish(leads.name, "n2", slots)
+	w.holds(w.nodes[2], slots, want)
+}
+
+// moverUntil is a mover that is interrupted once: when keys have moved and
+// their slots are about to be handed over. Servers that hand slots over by
+// themselves never come there.
+func (w *world) moverUntil(then func()) *mover {
+	var once sync.Once
+	var migrated atomic.Bool
+	m := w.mover()
+	m.dial = func(addr string) Conn {
+		return watchConn{w.dial(addr), func(cmd string) {
+			switch {
+			case cmd == "MIGRATE":
+				migrated.Store(true)
+			case cmd == "CLUSTER INFO" && migrated.Load(): // to compare epochs, right before the claim
+				once.Do(then)
+			}
+		}}
+	}
+	return m
+}
+
+// A person begins to move one of the slots elsewhere, in the very moment in which
+// it is to be handed over, and finishes that, with commands as redis-cli sends
+// them. Were the slot handed over as well, the target would lose to the person's
+// one, and drop the keys.
+func TestASlotThatSomebodyElseMovesIsNotHandedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	slots := ranged(3, 5)
+	want := w.fill(w.nodes[0], slots, 20)
+	begun := false
+	m := w.moverUntil(func() {
+		w.importing(4, w.nodes[0], w.nodes[1])
+		w.migrating(4, w.nodes[0], w.nodes[1])
+		begun = true
+	})
+	err := m.move(context.Background(), moves("n0", "n2", slots))
+	if begun == valkey(w.look().Node("n0"), 9) {
+		t.Errorf("the person has begun: %v", begun)
+	}
+	if begun {
+		if err == nil || !strings.Contains(err.Error(), "slot 4: somebody else moves it") {
+			t.Errorf("error %v does not say that somebody else moves the slot", err)
+		}
+		for _, p := range []*process{w.nodes[1], w.nodes[0], w.nodes[2]} {
+			w.do(p, "CLUSTER", "SETSLOT", 4, "NODE", w.id(w.nodes[1])) // the last one may refuse: it was told something else
+		}
+		w.until("the slot is where the person wants it", func() bool { return w.look().Node("n1").Slots.Has(4) && !w.look().Node("n0").Slots.Has(4) })
+	}
+	for _, name := range []string{"n0", "n1"} {
+		w.finish(name, "n2", slots)
+	}
 	w.holds(w.nodes[2], slots, want)
 }

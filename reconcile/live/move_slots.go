@@ -160,7 +160,7 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
 		return err
 	}
-	if err := w.unreplaced(ctx); err != nil {
+	if err := w.undisturbed(ctx, slots); err != nil {
 		return err
 	}
 	for _, err := range w.to.setSlots(ctx, slots, "NODE", w.to.id) {
