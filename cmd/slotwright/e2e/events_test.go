@@ -23,6 +23,7 @@ type event struct {
 	Progress *struct {
 		Step        step
 		Done, Total int
+		Text        string
 	}
 	Holds []hold
 	Error string

@@ -21,7 +21,12 @@ package e2e
 //	clients write all the time while slots move                     the same, TestACommittedShapeIsReachedWithoutLosingAWrite
 //	a transaction, or a command of several keys, meets them         TestTransactionsStayWholeWhileSlotsMove
 //	a source or target is killed, paused, failed or taken over      TestClientsAreToldTheTruthWhateverFallsInAGrowOrAShrink
+//	it has no replica, and comes back or never does                 TestOnlyAMasterThatNeverComesBackCostsKeys
 //	a replica of the source takes over while slots are handed over  TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver (in reconcile/live)
+//	a person moves the same slots with redis-cli                    TestAPersonWhoMovesTheSameSlotsCostsNoKey
+//	a key is too big for the node timeout                           TestAHashOfAMillionFieldsMovesAloneOrStays
+//	keys are in other databases, or nearly all in few slots         TestKeysOfEveryDatabaseGoAlong, TestSlotsThatHoldNearlyAllKeysMoveAsOthersDo
+//	a run or a daemon is told to stop, or of another commit         TestAnInterruptedRunStopsSoonAtASafeBoundary, TestADaemonTurnsToANewCommitAndStopsSoon
 //	keys expire while they move                                     TestKeysThatExpireWhileTheyMoveStayMortal
 //	a key is at both ends, with one value or with two               TestAHalfMovedSlotIsClosedWithAllItsKeys, TestTwoValuesOfOneKeyAreNotChosenBetween
 //	a client writes a key anew behind a failover in mid-slot        TestAKeyWrittenAnewBehindAFailoverIsTwoValues

@@ -169,3 +169,27 @@ func (b *truth) still(i int) {
 	b.elected(replica)
 	b.fleet.Resume(i)
 }
+
+// A person moves slots of a master with redis-cli, and the same slots are what a
+// shrink moves elsewhere at the same time. Two who move one slot to two places
+// are more than SETSLOT can bear, so whoever comes second has to see it.
+func TestAPersonWhoMovesTheSameSlotsCostsNoKey(t *testing.T) {
+	const filler = 20_000
+	base := newBench(t, livetest.Options{Servers: 4})
+	three := base.write("three.yaml", shape{masters: 3, nodes: first(3)})
+	base.apply(base.write("four.yaml", shape{masters: 4, nodes: first(4)}))
+	base.fleet.Write(t, filler, 64)
+	b := &truth{base, base.fleet.Truth(livetest.TruthOptions{Writers: 4, Readers: 3, Keys: 60, Body: 5000, Pause: 2 * time.Millisecond})}
+	done := make(chan error)
+	go func() {
+		_, err := b.fleet.CLI("--cluster", "reshard", b.fleet.Servers[0].Addr, "--cluster-from", b.id(3), "--cluster-to", b.id(1), "--cluster-slots", "800", "--cluster-yes")
+		done <- err
+	}()
+	b.until("the person has begun", func() bool { return strings.Contains(b.do(3, "CLUSTER", "NODES").(string), "[") })
+	r := b.begin(three, "--timeout", "30s")
+	t.Logf("redis-cli: %v", <-done)
+	b.arrive(three, r)
+	if r := b.tr.Stop(); len(r.Broken) > 0 {
+		t.Error(r)
+	}
+}
