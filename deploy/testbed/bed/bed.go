@@ -32,14 +32,13 @@ const (
 
 // Bed is what has to be known to use a testbed or to take it down.
 type Bed struct {
-	Dir    string            `json:"dir"`    // absolute; holds all of its files
-	Group  string            `json:"group"`  // the control group of all of its processes
-	Assets string            `json:"assets"` // the directory of etcd, kube-apiserver, kubelet and so on
-	Nodes  []Node            `json:"nodes"`
-	Images []string          `json:"images"` // NAME=PATH
-	Host   string            `json:"host"`   // where pods reach servers of the tests
-	Kernel map[string]string `json:"kernel"` // settings that kubelets change, as they were
-	Pid    int               `json:"pid"`    // of the process that supervises it
+	Dir    string   `json:"dir"`    // absolute; holds all of its files
+	Group  string   `json:"group"`  // the control group of all of its processes
+	Assets string   `json:"assets"` // the directory of etcd, kube-apiserver, kubelet and so on
+	Nodes  []Node   `json:"nodes"`
+	Images []string `json:"images"` // NAME=PATH
+	Host   string   `json:"host"`   // where pods reach servers of the tests
+	Pid    int      `json:"pid"`    // of the process that supervises it
 }
 
 // Node is a machine of the cluster.

@@ -20,7 +20,7 @@ func (b Bed) connect() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Timeout = 10 * time.Second
+	config.QPS, config.Burst = 300, 600
 	return kubernetes.NewForConfig(config)
 }
 

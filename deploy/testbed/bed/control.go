@@ -96,7 +96,7 @@ func (r *running) switchPlane(ctx context.Context, kind, deed string) error {
 	if err := process.Start(); err != nil || kind != "apiserver" {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return retry(ctx, r.answers)
 }

@@ -2,34 +2,34 @@ package bed
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// settings of the whole machine that a kubelet sets to what it likes.
+// settings of the whole machine that a kubelet sets to what it likes. It finds
+// plain files in their place, in the mount namespace it is in.
 var settings = []string{
 	"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
 	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 }
 
-func readKernel() map[string]string {
-	values := map[string]string{}
+// copySettings writes the values the kernel has into files below the directory.
+func copySettings(dir string) error {
 	for _, name := range settings {
-		if value, err := os.ReadFile(filepath.Join("/proc/sys", name)); err == nil {
-			values[name] = string(value)
-		}
-	}
-	return values
-}
-
-func restoreKernel(values map[string]string) error {
-	var failed error
-	for name, want := range values {
-		path := filepath.Join("/proc/sys", name)
-		if value, err := os.ReadFile(path); err != nil || string(value) == want {
+		value, err := os.ReadFile(filepath.Join("/proc/sys", name))
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		failed = errors.Join(failed, os.WriteFile(path, []byte(want), 0))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), value, 0o600)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return failed
+	return nil
 }

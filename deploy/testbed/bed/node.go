@@ -14,6 +14,9 @@ import (
 	"github.com/slotwright/slotwright/deploy/testbed/supervise"
 )
 
+// patience is for what takes seconds on a machine that has nothing else to do.
+const patience = 3 * time.Minute
+
 // machine is a node that can be switched on and off: a mount namespace with
 // directories of its own, and containerd and a kubelet in it. All machines
 // share the network namespace, and pods have one each.
@@ -55,14 +58,14 @@ func (m *machine) boot() error {
 	if err := m.space.Start(); err != nil {
 		return err
 	}
-	if err := await(time.Minute, "its mounts", func() bool { return exists(m.dir("mounted")) }); err != nil {
+	if err := await(patience, "its mounts", func() bool { return exists(m.dir("mounted")) }); err != nil {
 		return err
 	}
 	m.containerd = m.process("containerd", "containerd", "--config", m.dir("containerd.toml"))
 	if err := m.containerd.Start(); err != nil {
 		return err
 	}
-	if err := await(time.Minute, "containerd", func() bool { return exists(m.dir("run", "containerd", "containerd.sock")) }); err != nil {
+	if err := await(patience, "containerd", func() bool { return exists(m.dir("run", "containerd", "containerd.sock")) }); err != nil {
 		return err
 	}
 	if err := m.importAll(); err != nil {
@@ -92,6 +95,9 @@ func (m *machine) prepare() error {
 			return err
 		}
 	}
+	if err := copySettings(m.dir("sys")); err != nil {
+		return fmt.Errorf("copy kernel settings: %w", err)
+	}
 	for name, text := range map[string]string{
 		"containerd.toml": containerdConfig(m.bed),
 		"kubelet.yaml":    kubeletConfig(m.bed, m.group(), nodeAddress(m.index), m.dir("resolv.conf")),
@@ -108,10 +114,20 @@ func (m *machine) prepare() error {
 // spaceArgs is a process that holds the mount namespace. Mounts are shared
 // inside of it, as volumes and containers need, and unknown outside of it.
 func (m *machine) spaceArgs() []string {
-	const script = `echo 0 >"$2" && cd "$1" &&
-		mount --bind "$1/lib" /var/lib && mount --bind "$1/log" /var/log && mount --bind "$1/run" /run &&
-		mount --make-rshared / && : >"$1/mounted" && exec sleep infinity`
-	return []string{"unshare", "--mount", "sh", "-c", script, "space", m.dir(), m.procs()}
+	const script = `set -e
+		dir=$1
+		echo 0 >"$2"
+		shift 2
+		mount --bind "$dir/lib" /var/lib
+		mount --bind "$dir/log" /var/log
+		for setting; do
+			if [ -e "$dir/sys/$setting" ]; then mount --bind "$dir/sys/$setting" "/proc/sys/$setting"; fi
+		done
+		mount --bind "$dir/run" /run
+		mount --make-rshared /
+		: >"$dir/mounted"
+		exec sleep infinity`
+	return append([]string{"unshare", "--mount", "sh", "-c", script, "space", m.dir(), m.procs()}, settings...)
 }
 
 func (m *machine) procs() string { return m.tree.Procs(m.group() + "/system") }
@@ -165,7 +181,12 @@ func (m *machine) cut() error {
 		}
 	}
 	m.kubelet, m.containerd, m.space = nil, nil, nil
-	return m.tree.Kill(m.group(), time.Minute)
+	if err := m.tree.Kill(m.group(), patience); err != nil {
+		return err
+	}
+	// A machine that starts has none; a kubelet that finds some of dead
+	// containers waits seconds for each.
+	return m.tree.Remove(m.group(), patience)
 }
 
 func exists(path string) bool {

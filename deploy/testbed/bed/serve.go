@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
@@ -82,6 +81,6 @@ func (r *running) start(ctx context.Context) error {
 		r.machines[node.Name] = m
 		all.Go(m.on)
 	}
-	all.Go(func() error { return r.awaitCluster(ctx, 3*time.Minute) })
+	all.Go(func() error { return r.awaitCluster(ctx, patience) })
 	return all.Wait()
 }

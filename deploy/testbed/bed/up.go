@@ -54,7 +54,7 @@ func (b *Bed) lay(tree cgroup.Hierarchies) error {
 		return err
 	}
 	b.Group = "testbed-" + hex.EncodeToString(random[:])
-	b.Host, b.Kernel = Host, readKernel()
+	b.Host = Host
 	for _, dir := range []string{"log", "images", "cni", "volumes", "etcd"} {
 		if err := os.MkdirAll(b.path(dir), 0o700); err != nil {
 			return err
@@ -110,14 +110,11 @@ func (b Bed) Down(keepLogs bool) error {
 	if err != nil {
 		return err
 	}
-	if err := tree.Kill(b.Group, time.Minute); err != nil {
+	if err := tree.Kill(b.Group, patience); err != nil {
 		return err
 	}
-	if err := tree.Remove(b.Group, time.Minute); err != nil {
+	if err := tree.Remove(b.Group, patience); err != nil {
 		return fmt.Errorf("remove the control groups: %w", err)
-	}
-	if err := restoreKernel(b.Kernel); err != nil {
-		return fmt.Errorf("put kernel settings back: %w", err)
 	}
 	if err := mounted(b.Dir); err != nil {
 		return err

@@ -3,9 +3,8 @@
 package image
 
 import (
-	"bytes"
+	"compress/gzip"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -32,19 +31,16 @@ func (i Image) Pack(path string) error {
 	if err != nil {
 		return fmt.Errorf("pack image %s: %w", i.Name, err)
 	}
-	img, err := i.build()
+	layer := path + ".layer"
+	defer os.Remove(layer)
+	img, err := i.build(layer)
 	if err != nil {
 		return fmt.Errorf("pack image %s: %w", i.Name, err)
 	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := tarball.Write(tag, img, file); err != nil {
+	if err := tarball.WriteToFile(path, tag, img); err != nil {
 		return fmt.Errorf("pack image %s: %w", i.Name, err)
 	}
-	return file.Close()
+	return nil
 }
 
 // fullName is the name with its registry, docker.io where it has none: the
@@ -57,14 +53,12 @@ func fullName(short string) (name.Tag, error) {
 	return name.NewTag("docker.io/" + tag.RepositoryStr() + ":" + tag.TagStr())
 }
 
-func (i Image) build() (v1.Image, error) {
-	var data bytes.Buffer
-	if err := i.writeLayer(&data); err != nil {
+// build writes the image's one layer into the file and describes the image.
+func (i Image) build(file string) (v1.Image, error) {
+	if err := i.writeLayerFile(file); err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(data.Bytes())), nil
-	})
+	layer, err := tarball.LayerFromFile(file, tarball.WithCompressionLevel(gzip.BestSpeed))
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,18 @@ var merged = []string{"bin", "sbin", "lib", "lib64"}
 // unneeded directories take place and hold nothing that runs.
 var unneeded = []string{"usr/share", "etc/init.d", "usr/lib/systemd", "etc/redis"}
 
+func (i Image) writeLayerFile(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := i.writeLayer(file); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
+
 func (i Image) writeLayer(w io.Writer) error {
 	out := tar.NewWriter(w)
 	for _, dir := range merged {

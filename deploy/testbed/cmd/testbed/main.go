@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	// A thread that another goroutine locks to change its namespace is never this one.
+	// Only one thread enters the testbed's network, and the command has to be executed by that one.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
