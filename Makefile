@@ -18,6 +18,7 @@ build: ## bin/slotwright
 test: ## all tests but the end-to-end ones
 	@$(servers)
 	go test ./...
+	go test -C deploy/testbed ./...
 
 race: ## the same, with the race detector
 	@$(servers)
@@ -83,7 +84,7 @@ testbed: ## a Kubernetes of its own for tests: bin/testbed, and its servers in .
 
 testbed-test: testbed ## start it, break it in every way it offers, and look for what it left
 	@.ci/engines redis-7.0
-	cd deploy/testbed && go test ./... && go test -tags testbed -count 1 -v -timeout 20m ./cmd/testbed
+	go test -C deploy/testbed -tags testbed -count 1 -v -timeout 20m ./cmd/testbed
 
 clean: ## remove what was built; not the engines, nor the testbed's servers
 	rm -rf bin .cache
