@@ -97,14 +97,18 @@ func (s story) timed(what string, do func()) {
 	s.Logf("%s: %.1f s", what, time.Since(begin).Seconds())
 }
 
+// assets is where the servers are.
+func (s story) assets() string {
+	if named := os.Getenv("KUBEBUILDER_ASSETS"); named != "" {
+		return named
+	}
+	return filepath.Join(s.root, ".kube", "bin")
+}
+
 func (s story) up() {
 	s.Helper()
-	assets := filepath.Join(s.root, ".kube", "bin")
-	if named := os.Getenv("KUBEBUILDER_ASSETS"); named != "" {
-		assets = named
-	}
 	s.timed("up", func() {
-		s.do("up", "--assets", assets, "--image", "redis:7.0="+filepath.Join(s.root, ".engines", "redis-7.0", "root"))
+		s.do("up", "--assets", s.assets(), "--image", "redis:7.0="+filepath.Join(s.root, ".engines", "redis-7.0", "root"))
 	})
 }
 
@@ -155,6 +159,7 @@ func TestPodsKeepTheirDataThroughAllThatCanBeBroken(t *testing.T) {
 	s.killKubelet()
 	s.killAPIServer()
 	s.loseNode()
+	s.loseScheduler()
 
 	b, network := s.identity()
 	s.timed("down", func() { s.do("down") })
@@ -282,6 +287,40 @@ func (s story) loseNode() {
 	}
 	s.timed("node back", func() { s.do("node", "start", node) })
 	s.await("its pod", func() bool { out, _ := s.redis("redis-0", "get", "key"); return out == "kept" })
+}
+
+// loseScheduler also runs an image that was given to the nodes just now, and
+// restarts etcd under the API server.
+func (s story) loseScheduler() {
+	s.Helper()
+	s.do("load", "own:1="+filepath.Join(s.assets(), "pause"))
+	s.do("scheduler", "stop")
+	s.do("etcd", "stop")
+	s.do("etcd", "start")
+	s.await("etcd back", func() bool { _, err := s.try("", "exec", "kubectl", "get", "nodes"); return err == nil })
+	s.kubectl("run", "own", "--image=own:1", "--restart=Never")
+	time.Sleep(time.Second)
+	if node := s.kubectl("get", "pod", "own", "-o", "jsonpath={.spec.nodeName}"); node != "" {
+		s.Errorf("a pod came to %s without a scheduler", node)
+	}
+	s.do("scheduler", "start")
+	s.await("a pod of an own image", func() bool { return s.ready("own") })
+}
+
+func TestOneThatCanNotStartIsTakenDownButForItsLogs(t *testing.T) {
+	s := begin(t)
+	_, err := s.try("", "up", "--assets", s.assets(), "--image", "own:1=/nowhere/program")
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/program") {
+		t.Errorf("an image of nothing: %v", err)
+	}
+	left, _ := filepath.Glob(s.dir + "/*")
+	if len(left) != 1 || filepath.Base(left[0]) != "log" {
+		t.Errorf("left: %v", left)
+	}
+	s.await("no process of it", func() bool {
+		out, _ := exec.Command("pgrep", "-f", s.dir).Output()
+		return len(out) == 0
+	})
 }
 
 func TestOneWhoseSupervisorWasKilledLeavesNothing(t *testing.T) {
