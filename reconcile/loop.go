@@ -146,19 +146,32 @@ func (l *Loop) follow(ctx context.Context, a *lane) {
 		if misses++; r.Err == nil || changed {
 			misses = 0
 		}
+		if !changed {
+			a.wait(ctx, c, l.interval(misses))
+		}
 		if changed || r.Sync() != InSync {
 			Close(c)
 			c = nil
 		}
-		if changed {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-a.news:
-		case <-time.After(l.interval(misses)):
-		}
 	}
+}
+
+// wait lasts until the topology changes, the cluster's nodes do, or for so long.
+func (a *lane) wait(ctx context.Context, c Cluster, long time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-a.news:
+	case <-changes(c):
+	case <-time.After(long):
+	}
+}
+
+// changes is nil where nothing is noticed.
+func changes(c Cluster) <-chan struct{} {
+	if w, ok := c.(Watcher); ok {
+		return w.Changed()
+	}
+	return nil
 }
 
 // pass opens the cluster where it is not open yet and walks the line once.
@@ -168,6 +181,7 @@ func (l *Loop) pass(ctx context.Context, c Cluster, want spec.Topology) (Cluster
 		if c, err = l.Connect(want); err != nil {
 			return nil, Result{Cluster: want.Name, Plan: plan.Plan{Cluster: want.Name}, Err: err}
 		}
+		changes(c) // from here on, so that nothing is missed between the look and the wait
 	}
 	return c, Apply(ctx, c, want, Options{
 		Approval: l.Approval(want), Patience: l.Patience, Quiet: l.Quiet, Report: l.Event,

@@ -89,6 +89,23 @@ func TestLoopPassesAgainAndAgain(t *testing.T) {
 	})
 }
 
+func TestLoopLooksAtOnceWhenNodesChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		c.changed = make(chan struct{}, 1)
+		l := loop(t, map[string]*rehearsal{"orders": c})
+		l.wants <- []spec.Topology{called("orders", 3)}
+		synctest.Wait()
+		before := l.passes("orders")
+		c.changed <- struct{}{}
+		synctest.Wait()
+		if n := l.passes("orders") - before; n != 1 {
+			t.Errorf("%d passes after a change, before the time of the next", n)
+		}
+		l.end()
+	})
+}
+
 func TestLoopRepairsDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t, "a-2", "b-2")

@@ -12,6 +12,12 @@ import (
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
 
+// Watcher is a cluster that notices by itself when a look at it is worth it.
+type Watcher interface {
+	// Changed has room for one message, and is nil where nothing is noticed.
+	Changed() <-chan struct{}
+}
+
 // Cluster is all this package can do to the world.
 type Cluster interface {
 	// Observe asks every member. Silence is in the state, not an error; an

@@ -26,9 +26,12 @@ type rehearsal struct {
 	holder   string // who has the lock instead
 	unseen   error  // what Observe says instead of a state
 	whenSeen func()
+	changed  chan struct{} // nil: it notices nothing
 	// do replaces the effects; it may call perform itself.
 	do func(ctx context.Context, stage []plan.Step, report func(plan.Progress)) error
 }
+
+func (r *rehearsal) Changed() <-chan struct{} { return r.changed }
 
 func (r *rehearsal) Observe(context.Context) (cluster.State, error) {
 	r.mu.Lock()

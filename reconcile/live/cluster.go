@@ -62,11 +62,23 @@ func (c *Cluster) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
+	if w, ok := c.platform.(Watcher); ok {
+		errs = append(errs, w.Close())
+	}
 	for addr, conn := range c.conns {
 		errs = append(errs, conn.Close())
 		delete(c.conns, addr)
 	}
 	return errors.Join(errs...)
+}
+
+// Changed tells when a look at the cluster is worth it; nil where the platform
+// can't know.
+func (c *Cluster) Changed() <-chan struct{} {
+	if w, ok := c.platform.(Watcher); ok {
+		return w.Changed()
+	}
+	return nil
 }
 
 // conn is the connection to addr, made when it is first asked for.

@@ -48,6 +48,15 @@ type Furnisher interface {
 	Furnish(ctx context.Context) error
 }
 
+// Watcher is a platform that notices when its nodes come, go or change their
+// addresses.
+type Watcher interface {
+	// Changed has room for one message; who comes late learns of all at once. It
+	// ends with Close.
+	Changed() <-chan struct{}
+	Close() error
+}
+
 // Platform makes and removes the nodes of one topology.
 type Platform interface {
 	// Places are all nodes that the topology wants and all that still exist.

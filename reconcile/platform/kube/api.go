@@ -26,6 +26,8 @@ func (a api) of(r schema.GroupVersionResource) dynamic.ResourceInterface {
 
 // get reads an object; nil without an error when there is none.
 func (a api) get(ctx context.Context, r schema.GroupVersionResource, name string) (*unstructured.Unstructured, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	out, err := a.of(r).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -38,6 +40,8 @@ func (a api) get(ctx context.Context, r schema.GroupVersionResource, name string
 
 // list reads all objects with the labels into out, a slice of their type.
 func list[T any](ctx context.Context, a api, r schema.GroupVersionResource, labels string) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	found, err := a.of(r).List(ctx, metav1.ListOptions{LabelSelector: labels})
 	if err != nil {
 		return nil, fmt.Errorf("list %s in namespace %s: %w", r.Resource, a.namespace, err)
@@ -62,6 +66,8 @@ func typed(in *unstructured.Unstructured, out any) error {
 // set them: they are labelled as slotwright's. A resource version in o makes it
 // fail when the object changed since.
 func (a api) apply(ctx context.Context, o *object) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	text, err := json.Marshal(o.Unstructured)
 	if err != nil {
 		return err
@@ -75,6 +81,8 @@ func (a api) apply(ctx context.Context, o *object) error {
 
 // scale sets the replicas of a StatefulSet that is as it was seen.
 func (a api) scale(ctx context.Context, set, version string, replicas int) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	text := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"spec":{"replicas":%d}}`, version, replicas)
 	_, err := a.of(statefulSets).Patch(ctx, set, types.MergePatchType, text, metav1.PatchOptions{FieldManager: manager})
 	if err != nil {
@@ -85,6 +93,8 @@ func (a api) scale(ctx context.Context, set, version string, replicas int) error
 
 // remove deletes exactly the object that was seen. One that is gone is no error.
 func (a api) remove(ctx context.Context, r schema.GroupVersionResource, name string, uid types.UID, how metav1.DeletionPropagation) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	err := a.of(r).Delete(ctx, name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &how,
 	})

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// requestTimeout bounds one request.
+// requestTimeout bounds one request; a watch has none.
 const requestTimeout = 20 * time.Second
 
 // Client is the way to an API server. It may be used by many platforms at once.
@@ -28,7 +28,7 @@ func Connect() (*Client, error) {
 }
 
 func connect(config *rest.Config) (*Client, error) {
-	config.UserAgent, config.QPS, config.Burst, config.Timeout = manager, 50, 100, requestTimeout
+	config.UserAgent, config.QPS, config.Burst = manager, 50, 100
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kubernetes: %w", err)

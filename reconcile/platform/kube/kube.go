@@ -9,7 +9,9 @@
 package kube
 
 import (
+	"context"
 	"fmt"
+	"sync"
 
 	"github.com/slotwright/slotwright/spec"
 )
@@ -22,6 +24,10 @@ type Platform struct {
 	want spec.Topology
 	api  api
 	set  []*object // what the topology wants, in the order it is made; nil for an adopted StatefulSet
+
+	mu   sync.Mutex
+	news chan struct{}      // nil while nobody watches
+	end  context.CancelFunc // of the watch
 }
 
 // New makes the platform of t, whose Platform.Kubernetes must be set. Nothing

@@ -26,7 +26,7 @@ func (p *Platform) look(ctx context.Context) (*seen, error) {
 	if p.adopted() != "" {
 		return p.lookAdopted(ctx)
 	}
-	labels := apilabels.FormatLabels(selector(p.want))
+	labels := p.ownLabels()
 	sets, err := list[appsv1.StatefulSet](ctx, p.api, statefulSets, labels)
 	if err != nil {
 		return nil, err
@@ -34,24 +34,36 @@ func (p *Platform) look(ctx context.Context) (*seen, error) {
 	return p.withPods(ctx, sets, labels)
 }
 
+// ownLabels chooses what slotwright made for the cluster.
+func (p *Platform) ownLabels() string { return apilabels.FormatLabels(selector(p.want)) }
+
 // lookAdopted looks at the one StatefulSet that somebody else made.
 func (p *Platform) lookAdopted(ctx context.Context) (*seen, error) {
-	found, err := p.api.get(ctx, statefulSets, p.adopted())
+	set, labels, err := p.adoptedSet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
-		return nil, fmt.Errorf("%s.adopt: there is no StatefulSet %s in namespace %s", where(p.want), p.adopted(), p.api.namespace)
+	return p.withPods(ctx, []appsv1.StatefulSet{*set}, labels)
+}
+
+// adoptedSet is the adopted StatefulSet and what chooses its pods.
+func (p *Platform) adoptedSet(ctx context.Context) (*appsv1.StatefulSet, string, error) {
+	found, err := p.api.get(ctx, statefulSets, p.adopted())
+	if err != nil {
+		return nil, "", err
 	}
-	set := appsv1.StatefulSet{}
-	if err := typed(found, &set); err != nil {
-		return nil, err
+	if found == nil {
+		return nil, "", fmt.Errorf("%s.adopt: there is no StatefulSet %s in namespace %s", where(p.want), p.adopted(), p.api.namespace)
+	}
+	set := &appsv1.StatefulSet{}
+	if err := typed(found, set); err != nil {
+		return nil, "", err
 	}
 	chosen, err := metav1.LabelSelectorAsSelector(set.Spec.Selector)
 	if err != nil {
-		return nil, fmt.Errorf("the selector of StatefulSet %s: %w", set.Name, err)
+		return nil, "", fmt.Errorf("the selector of StatefulSet %s: %w", set.Name, err)
 	}
-	return p.withPods(ctx, []appsv1.StatefulSet{set}, chosen.String())
+	return set, chosen.String(), nil
 }
 
 // withPods adds the pods that the StatefulSets made: a label alone makes nobody

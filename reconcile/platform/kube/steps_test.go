@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -279,5 +280,51 @@ func TestSecretsAreReadAndNeverTold(t *testing.T) {
 	b.must(err)
 	if all, err := p.Secret("redis"); err != nil || string(all["pw"]) != "hunter2" {
 		t.Errorf("%v, %v", all, err)
+	}
+}
+
+func TestAChangeOfAPodIsNoticedAndATrifleIsNot(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	t.Cleanup(func() { p.Close() })
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	news := p.Changed()
+	noticed := func(what string) {
+		t.Helper()
+		select {
+		case <-news:
+		case <-time.After(patience):
+			t.Errorf("%s was not noticed", what)
+		}
+	}
+	for watching := false; !watching; { // the first list is what later ones are compared with
+		b.makePods(p)
+		select {
+		case <-news:
+			watching = true
+		case <-time.After(200 * time.Millisecond):
+			b.must(b.of(pods).Delete(b, "orders-a-0", metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+		}
+	}
+	b.must(b.of(pods).Delete(b, "orders-a-0", metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	noticed("a pod that went")
+	b.makePods(p)
+	noticed("a pod that came")
+	for quiet := false; !quiet; { // its address came after it
+		select {
+		case <-news:
+		case <-time.After(time.Second):
+			quiet = true
+		}
+	}
+	o, err := b.of(pods).Get(b, "orders-a-0", metav1.GetOptions{})
+	b.must(err)
+	o.SetAnnotations(map[string]string{"a": "b"})
+	_, err = b.of(pods).Update(b, o, metav1.UpdateOptions{})
+	b.must(err)
+	select {
+	case <-news:
+		t.Error("an annotation was worth a look")
+	case <-time.After(time.Second):
 	}
 }
