@@ -25,7 +25,7 @@ race: ## the same, with the race detector
 	go test -race -timeout 20m ./...
 
 e2e: ## the command against real servers
-	@$(servers) jq
+	@$(servers) jq sshd
 	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks

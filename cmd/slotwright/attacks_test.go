@@ -67,7 +67,7 @@ package main
 //	23  a commit in the middle of an apply
 //	      reconcile.TestLoopANewTopologyStopsTheOldRun e2e.TestACommitTakenBackOrADaemonKilledInTheMiddleLosesNothing
 //	24  another leader in the middle of an apply
-//	      e2e.TestAStandbyTakesOverAndHearsWebhooks main.TestAnotherRunIsAHold
+//	      e2e.TestAStandbyTakesOverInTheMiddleOfADrain e2e.TestAStandbyTakesOverAndHearsWebhooks main.TestAnotherRunIsAHold
 //	25  one bad file, one broken cluster, one bad directory
 //	      follow.TestWhatASnapshotChanges reconcile.TestLoopOneBrokenClusterStopsNoOther spec.TestOneBadFileDoesNotStopTheOthers main.TestOneBrokenClusterStopsNoOther
 //	      gitsync.TestADirectoryWithoutYAMLIsAnErrorAndNeverEmpty gitsync.TestAFileThatIsGoneForAMomentIsNotTakenForRemoved

@@ -89,7 +89,6 @@ func (d *daemon) leaks(word string) []string {
 // With secrets in every place for one, right ones and wrong ones, none shows up
 // in the log, in what is served or in what is kept.
 func TestNoSecretShowsUpAnywhere(t *testing.T) {
-	const canary = "canary-"
 	b := newBench(t, livetest.Options{Servers: 3, Password: canary + "servers"})
 	r := newRepo(b)
 	with := func(more string) map[string]string {
