@@ -1,5 +1,6 @@
 # `make` prints the targets.
 FUZZTIME ?= 20s
+export SOAK ?= 20m
 # ENGINE names a directory of `make engines`: make e2e ENGINE=.engines/valkey-9.1
 ENGINE ?=
 export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
@@ -7,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e matrix bench fuzz lint demo demo-gitops engines testbed testbed-test clean
+.PHONY: help build test race e2e matrix soak bench fuzz lint demo demo-gitops engines testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -41,6 +42,10 @@ matrix: engines ## the core of the end-to-end tests on the other engines
 	go test -tags engines -timeout 10m -count 1 -run '^Test(AnAtomic|ASource|AModule|Jobs|AJob)' ./reconcile/live
 	SLOTWRIGHT_ENGINE= go test -tags 'e2e engines' -timeout 20m -count 1 -run '^Test(AClusterIsGrownAndShrunk|KeysOfEvery|AKeyInAnother)' ./cmd/slotwright/e2e
 
+soak: ## the daemon for SOAK, with everything around it failing; SOAK_SEED repeats a run
+	@$(servers)
+	go test -tags 'e2e soak' -timeout 24h -count 1 -v -run '^TestSoak$$' ./cmd/slotwright/e2e
+
 bench: ## the speed of all that has a bar, side by side with redis-cli
 	@$(servers)
 	@test -x .engines/valkey-9.1/bin/valkey-server || .ci/engines valkey-9.1
@@ -58,7 +63,7 @@ lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	promtool check rules deploy/monitoring/alerts.yaml
 	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
-	go vet -tags e2e,engines,bench ./...
+	go vet -tags e2e,engines,bench,soak ./...
 	$(linter) run --timeout 15m
 	cd deploy/testbed && $(abspath $(linter)) run --timeout 15m --config $(CURDIR)/.golangci.yml ./...
 
