@@ -41,7 +41,7 @@ func (n *node) speak() {
 	n.IP, n.Hostname = n.self.Host, n.self.Name
 	n.Keys, n.Linked, n.Ready = info.Keys, info.Linked, info.Ready
 	n.Memory, n.Server, n.Config = info.Memory, info.Server, info.Config
-	n.Borrowed = info.Borrowed
+	n.Borrowed, n.Syncing = info.Borrowed, info.Syncing
 	if info.Loading { // the keyspace is not complete yet
 		n.Keys = Unknown
 	}
@@ -106,9 +106,13 @@ func (m *merger) lag() {
 		if !ok || m.peers[k].self == nil {
 			continue
 		}
-		mine, its := n.view.Info.Offset, m.peers[k].self.view.Info.Offset
-		if mine >= 0 && its >= 0 {
-			n.Lag = max(its-mine, 0)
+		replica, master := n.view.Info, &m.peers[k].self.view.Info
+		if replica.Offset >= 0 && master.Offset >= 0 {
+			n.Lag = max(master.Offset-replica.Offset, 0)
+			if replica.Linked {
+				replica.Offset = min(replica.Offset, master.Offset)
+			}
 		}
+		n.Unproven = replica.Keys != 0 && !master.Has(&replica)
 	}
 }

@@ -43,7 +43,6 @@ type infoReader struct {
 	info    Info
 	role    string
 	linkUp  bool
-	syncing bool
 	redis   string // redis_version; Valkey prints it too, for clients that look for it
 	offsets map[string]int64
 }
@@ -62,9 +61,15 @@ func (r *infoReader) field(name, value string) (err error) {
 	case "master_link_status":
 		r.linkUp = value == "up"
 	case "master_sync_in_progress":
-		r.syncing = value != "0"
+		r.info.Syncing = value != "0"
 	case "master_repl_offset", "slave_repl_offset":
 		r.offsets[name] = measured(value)
+	case "master_replid":
+		r.info.History.ID = value
+	case "master_replid2":
+		r.info.History.Former = value
+	case "second_repl_offset":
+		r.info.History.Until = measured(value)
 	case "used_memory":
 		m.Used = measured(value)
 	case "used_memory_dataset":
@@ -120,7 +125,7 @@ func (r *infoReader) done() Info {
 	offset := "master_repl_offset"
 	if r.role == "slave" {
 		offset = "slave_repl_offset"
-		r.info.Linked = r.linkUp && !r.syncing
+		r.info.Linked = r.linkUp && !r.info.Syncing
 	}
 	if n, ok := r.offsets[offset]; ok {
 		r.info.Offset = n

@@ -26,6 +26,7 @@ func TestInfoOfACapturedServer(t *testing.T) {
 		Memory: Memory{Used: 1897248, Dataset: 269532, System: 25276502016, Policy: "noeviction"},
 		Server: Server{Name: "redis", Version: "7.0.15", Databases: 1},
 	}
+	got.History = History{} // see TestWhoseDataAMasterHas
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -35,6 +36,10 @@ func TestInfoOfACapturedReplica(t *testing.T) {
 	got, err := ParseInfo(read(t, "redis-7.0-replica.txt"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	master, err := ParseInfo(read(t, "redis-7.0-master.txt"))
+	if err != nil || !master.Has(&got) {
+		t.Errorf("the master's history is %+v, %v", master.History, err)
 	}
 	if !got.Linked || got.Offset != 107 || got.Keys != 3 || got.Ready {
 		t.Errorf("got %+v", got)
@@ -90,6 +95,27 @@ func TestInfoFields(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+func TestWhoseDataAMasterHas(t *testing.T) {
+	master := Info{Offset: 90, History: History{ID: "new", Former: "old", Until: 50}}
+	for name, c := range map[string]struct {
+		id     string
+		offset int64
+		has    bool
+	}{
+		"its own stream":                  {"new", 90, true},
+		"further than the master":         {"new", 91, false},
+		"before its promotion":            {"old", 49, true},
+		"beyond its promotion":            {"old", 50, false},
+		"another's":                       {"other", 1, false},
+		"no stream told":                  {"", 1, false},
+		"its own stream, no offset known": {"new", Unknown, false},
+	} {
+		if got := master.Has(&Info{Offset: c.offset, History: History{ID: c.id}}); got != c.has {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

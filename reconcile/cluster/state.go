@@ -105,9 +105,12 @@ type Node struct {
 	// Uncounted is why it can't be told whether a master holds keys of slots it
 	// does not own, for people; "" where it could, or nobody had to ask.
 	Uncounted string
-	Linked    bool  // a replica whose master_link_status is up and no sync runs
-	Lag       int64 // bytes behind its master; Unknown when it can't be told
-	Ready     bool  // it says cluster_state:ok itself
+	Linked    bool // a replica whose master_link_status is up and no sync runs
+	// Unproven says that a replica holds keys and its master, which answers, is not
+	// proven to have them: see Info.Has. Syncing says that the replica is taking over its data.
+	Unproven, Syncing bool
+	Lag               int64 // bytes behind its master; Unknown when it can't be told
+	Ready             bool  // it says cluster_state:ok itself
 
 	Memory Memory
 	Server Server

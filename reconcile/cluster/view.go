@@ -24,13 +24,37 @@ type Info struct {
 	// Offset is how far it has come in the replication stream: a master's own
 	// offset, a replica's place in its master's stream; Unknown when not told.
 	Offset int64
-	Ready  bool // cluster_state:ok
-	Memory Memory
-	Server Server
-	Config map[string]string
+	// Syncing says that a replica is taking over its master's whole data set.
+	Syncing bool
+	History History
+	Ready   bool // cluster_state:ok
+	Memory  Memory
+	Server  Server
+	Config  map[string]string
 	// Borrowed says that an earlier run left its mark on the server's
 	// configuration; see Node.Borrowed.
 	Borrowed bool
+}
+
+// History names the stream of writes that made a server's data set.
+type History struct {
+	ID string // master_replid; a replica's is its master's once it has synced
+	// Former is the stream before it was promoted or restarted from its disk
+	// (master_replid2), which it knows below Until (second_repl_offset).
+	Former string
+	Until  int64
+}
+
+// Has reports whether all that made the data set of replica is in this server's,
+// too: both come of one stream, and replica is not further (the rule by which a
+// server lets a replica go on where it was: replication.c,
+// masterTryPartialResynchronization). For proof the replica must be asked first.
+func (i *Info) Has(replica *Info) bool {
+	id := replica.History.ID
+	if id == "" || replica.Offset < 0 {
+		return false
+	}
+	return id == i.History.ID && replica.Offset <= i.Offset || id == i.History.Former && replica.Offset < i.History.Until
 }
 
 // Line is one line of CLUSTER NODES.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -22,10 +23,10 @@ func (w *work) mayDrop(ctx context.Context, l *look) error {
 	return w.redundant(ctx, l)
 }
 
-// redundant is nil when l is a replica whose master answers, is a master, and
-// is not itself a node that has lost what its replica still has: a master that
-// came back without its volume, before its replica was elected, claims its slots
-// and holds nothing.
+// redundant is nil when l is a replica that is empty, or whose master answers,
+// is a master, and has all that l has. A master that came back without its
+// volume before its replica was elected claims its slots and holds nothing, or
+// what clients have written since: only the history of its data tells.
 func (w *work) redundant(ctx context.Context, l *look) error {
 	n := w.seen.ByID(l.self.Master)
 	if n == nil {
@@ -43,7 +44,14 @@ func (w *work) redundant(ctx context.Context, l *look) error {
 	}
 	mine, knownMine := l.keys()
 	its, knownIts := master.keys()
-	if !knownMine || !knownIts || (its == 0 && mine > 0) {
+	switch {
+	case knownMine && mine == 0:
+		return nil
+	case l.info.Syncing:
+		return fmt.Errorf("%s holds %d keys and is in the middle of a sync with %s", l.name, mine, n.Name)
+	case !master.info.Has(&l.info):
+		return plan.Held{Hold: plan.OnlyCopyAt(l.name, mine, n.Name)}
+	case !knownMine || !knownIts || its == 0: // a reset empties a node and leaves it its history
 		return fmt.Errorf("%s holds %d keys and its master %s holds %d", l.name, mine, n.Name, its)
 	}
 	return nil

@@ -1,10 +1,13 @@
 package live
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -103,6 +106,35 @@ func TestNothingThatHoldsSlotsKeysOrFollowersIsForgotten(t *testing.T) {
 	servers[1].pause()
 	lose("lone", "m1") // a silent member's word is missing
 	servers[1].resume()
+}
+
+// A master that was started again writes a history of its own, and what it has
+// of the old one nobody can tell: its replica stays while its link is down.
+func TestAReplicaOfAnotherHistoryIsNotForgotten(t *testing.T) {
+	servers := fleet(t, 3, 1)
+	c := open(t, inventoryOf(servers...), Access{})
+	create(t, c, 3, 1)
+	m, r := servers[0], servers[3]
+	if !livetest.Eventually(time.Minute, func() bool { return node(t, c, "m0").Ready && node(t, c, "r0").Linked }) {
+		t.Fatal("the cluster does not serve")
+	}
+	command(t, c, m.addr, "SET", "t3", "v") // slot 685, of m0
+	if !livetest.Eventually(time.Minute, func() bool { return command(t, c, r.addr, "DBSIZE") == int64(1) }) {
+		t.Fatal("the replica has no key")
+	}
+	command(t, c, r.addr, "CONFIG", "SET", "masterauth", "wrong", "cluster-replica-no-failover", "yes")
+	m.kill()
+	m.fleet.Again(m.index)
+	if !livetest.Eventually(time.Minute, func() bool { return node(t, c, "m0").Ready && node(t, c, "r0").Unproven }) {
+		t.Fatalf("seen: %+v", node(t, c, "r0"))
+	}
+	var held plan.Held
+	if err := try(t, c, plan.Step{Kind: plan.Forget, Node: "r0"}); !errors.As(err, &held) || held.Code != plan.OnlyCopy {
+		t.Errorf("got %v", err)
+	}
+	if n := node(t, c, "r0"); n.Keys != 1 || !n.Member {
+		t.Errorf("r0: %+v", n)
+	}
 }
 
 func node(t testing.TB, c *Cluster, name string) *cluster.Node {

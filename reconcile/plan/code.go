@@ -15,6 +15,7 @@ const (
 	NoMemory      Code = "NoMemory"      // receivers lack memory for what would move
 	WouldEvict    Code = "WouldEvict"    // receivers would evict silently
 	NotEmpty      Code = "NotEmpty"      // a new node holds keys
+	OnlyCopy      Code = "OnlyCopy"      // a replica holds keys that its master is not proven to have
 	TwoValues     Code = "TwoValues"     // a key has different values at both ends of a half-moved slot
 	OtherCluster  Code = "OtherCluster"  // a new node belongs to another cluster
 	ShrinkTo      Code = "ShrinkTo"      // needs allow.shrinkTo

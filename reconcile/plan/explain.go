@@ -56,6 +56,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A node that should be empty holds keys: a new one that had data before, or a leaving one after its last slot was gone. Nothing that holds keys is reset or removed.",
 		"Look at the keys. Empty the node yourself if they are not needed, or take it out of the file.",
 	},
+	OnlyCopy: {
+		"A replica that should leave, or follow another master, holds keys, and its master is not proven to have them: its link is down and the two do not come of one history of writes, as after a master that came back without its data. What the replica holds may be the only copy, so nothing drops it.",
+		"Compare the two: redis-cli -h HOST -p PORT INFO replication, and DBSIZE at both; READONLY lets you read at the replica. Save what is needed (redis-cli --rdb FILE copies all of it), then mend the link (masterauth, network) or empty the replica yourself. A mended link has the server replace the replica's keys with its master's.",
+	},
 	TwoValues: {
 		"A key of a half-moved slot has one value at the node that owns the slot and another at the node it moves to. That happens when an end fails over in the middle and clients write the key anew. Only who wrote them can say which value is right, so both stay and the slot stays open; clients get the owner's.",
 		"Look at the key at both nodes and delete it where it is wrong, then run again. The node that does not own the slot wants ASKING before each command, on the same connection: printf 'ASKING\\nGET %s\\n' KEY | redis-cli -h HOST -p PORT, likewise DEL or, for other types than strings, DUMP.",

@@ -99,6 +99,9 @@ func (d *draft) strayed() []int {
 		if !d.up(i) || !d.canLead(s) || len(d.followers[i]) > 0 {
 			continue
 		}
+		if d.onlyCopy(i) { // its place stays taken: whoever went first would leave a hole
+			return nil
+		}
 		out = append(out, i)
 	}
 	if len(out) > 0 && !d.quiet("moving replicas between shards") {
@@ -146,4 +149,5 @@ func (s *Step) followed(now *cluster.State) {
 	}
 	n.Master, n.Slots = to.ID, slot.Set{}
 	n.Linked, n.Lag, n.Keys, n.Member = true, 0, to.Keys, true
+	n.Unproven = false
 }

@@ -120,6 +120,9 @@ func (d *draft) redundant(i int, gone map[int]int) bool {
 	if !d.up(m) || d.shardLed(m) == nil && d.have[m] > 0 {
 		return false
 	}
+	if d.onlyCopy(i) {
+		return false
+	}
 	if !d.synced(i) {
 		return true
 	}
@@ -129,6 +132,29 @@ func (d *draft) redundant(i int, gone map[int]int) bool {
 	}
 	gone[m]++
 	return true
+}
+
+// onlyCopy reports, and holds, that replica i has keys which its master may lack.
+func (d *draft) onlyCopy(i int) bool {
+	n := d.node(i)
+	switch {
+	case !n.Unproven || d.lead[i] < 0:
+		return false
+	case n.Syncing:
+		d.holdUnsynced(d.lead[i])
+	default:
+		d.hold(OnlyCopyAt(n.Name, n.Keys, d.name(d.lead[i])))
+	}
+	return true
+}
+
+// OnlyCopyAt is the hold of a replica that keeps keys which its master may lack.
+func OnlyCopyAt(replica string, keys int64, master string) Hold {
+	return Hold{
+		Why: Stuck, Code: OnlyCopy, Node: replica,
+		Text: fmt.Sprintf("%s holds %s and %s, its master, is not proven to have them: they may be the only copy", replica, keysText(keys), master),
+		Lift: "save what is needed of them, then mend its link to " + master + " (a sync replaces them), or empty " + replica + " yourself",
+	}
 }
 
 func (d *draft) holdUnsynced(m int) {
@@ -170,7 +196,7 @@ func (s *Step) forgotten(now *cluster.State) {
 		return
 	}
 	n.Member, n.Master, n.Slots, n.Epoch = false, "", slot.Set{}, 0
-	n.UnknownAt, n.Moved, n.Linked, n.Ready = nil, false, false, false
+	n.UnknownAt, n.Moved, n.Linked, n.Ready, n.Unproven = nil, false, false, false, false
 	if n.Health == cluster.Up {
 		n.Keys = 0
 	}

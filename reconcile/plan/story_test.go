@@ -246,6 +246,10 @@ func readNode(t *testing.T, words []string) cluster.Node {
 			n.Health, n.Exists, n.ID, n.Keys = cluster.Absent, false, "", cluster.Unknown
 		case "unlinked":
 			n.Linked = false
+		case "unproven":
+			n.Unproven = true
+		case "syncing":
+			n.Syncing = true
 		case "foreign":
 			n.Foreign = true
 		case "uncounted":

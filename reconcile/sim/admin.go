@@ -215,6 +215,7 @@ func (c *Session) info([]string) (any, error) {
 		}
 		fmt.Fprintf(&b, "role:slave\r\nmaster_link_status:%s\r\nmaster_sync_in_progress:0\r\nslave_repl_offset:0\r\nmaster_repl_offset:0\r\n", link)
 	}
+	fmt.Fprintf(&b, "master_replid:%040x\r\nmaster_replid2:%040x\r\nsecond_repl_offset:1\r\n", s.history.id, s.history.former)
 	b.WriteString("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n")
 	if n := s.size(); n > 0 {
 		fmt.Fprintf(&b, "db0:keys=%d,expires=0,avg_ttl=0\r\n", n)

@@ -130,6 +130,7 @@ func (c *Session) reset(args []string) (any, error) {
 	me, host, epoch := s.me, s.self().host, s.self().epoch
 	if !s.isMaster() { // a replica loses its copy
 		s.keys, s.linked = map[int]bucket{}, false
+		s.history = history{id: c.w.stream(), former: s.history.id}
 	}
 	s.forgetAll()
 	if hard {

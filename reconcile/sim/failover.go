@@ -80,7 +80,7 @@ func (w *World) follow(s *server) {
 	if s.sync--; s.sync > 0 {
 		return
 	}
-	s.linked = true
+	s.linked, s.history = true, history{id: master.history.id}
 	s.keys, s.functions = cloneKeys(master.keys), cloneText(master.functions)
 }
 
@@ -166,6 +166,7 @@ func (w *World) takeOver(s *server, master ident) {
 		s.own(n, s.me)
 	}
 	s.linked, s.failover = false, nil
+	s.history = history{id: w.stream(), former: s.history.id}
 	w.broadcast(s)
 }
 

@@ -30,7 +30,8 @@ type server struct {
 	minority int // when it last saw no majority of masters
 
 	linked   bool // a replica in sync
-	sync     int  // seconds until it is
+	history  history
+	sync     int // seconds until it is
 	failover *failover
 
 	keys      map[int]bucket // by slot
@@ -62,6 +63,10 @@ type handshake struct {
 	port  int
 	until int
 }
+
+// history is the replication ID of a data set, and the one before its server
+// was promoted. The offset is always 0, as only the IDs tell one from another.
+type history struct{ id, former int }
 
 type failover struct {
 	until int

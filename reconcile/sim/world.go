@@ -57,6 +57,7 @@ type World struct {
 	ids     []string // by ident
 	group   map[*server]int
 	clients int64
+	streams int // replication IDs given out
 }
 
 // ident is a node identity. A server gets a new one by a hard reset or when it
@@ -101,7 +102,18 @@ func (w *World) blank(s *server) {
 	s.me = w.identity()
 	s.know(s.me, "", s.port)
 	s.current, s.vote = 0, 0
+	w.begin(s)
+}
+
+// begin starts s, which writes a stream of its own from then on.
+func (w *World) begin(s *server) {
+	s.history = history{id: w.stream()}
 	s.start(w.now)
+}
+
+func (w *World) stream() int {
+	w.streams++
+	return w.streams
 }
 
 // identity draws a new ID: spread like random ones, the same in every run.
@@ -153,7 +165,7 @@ func (w *World) Restart(addr string, data bool) {
 			w.blank(s)
 			return
 		}
-		s.start(w.now)
+		w.begin(s)
 	})
 }
 
@@ -192,7 +204,7 @@ func (w *World) Clone() *World {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := New()
-	c.After, c.Fault, c.SlowBus, c.now, c.clients = w.After, w.Fault, w.SlowBus, w.now, w.clients
+	c.After, c.Fault, c.SlowBus, c.now, c.clients, c.streams = w.After, w.Fault, w.SlowBus, w.now, w.clients, w.streams
 	c.ids = append([]string(nil), w.ids...)
 	for _, s := range w.servers {
 		twin := s.clone()
