@@ -67,6 +67,9 @@ func (b Bed) logFile(name string) string {
 // Kubeconfig is the path of the administrator's.
 func (b Bed) Kubeconfig() string { return b.path("kubeconfig") }
 
+// groupPrefix begins the names of all testbeds' control groups.
+const groupPrefix = "testbed-"
+
 // record is written first and read by everything that comes later.
 const record = "testbed.json"
 
@@ -86,6 +89,10 @@ func Open(dir string) (Bed, error) {
 	}
 	if err := json.Unmarshal(data, &b); err != nil {
 		return b, fmt.Errorf("read %s: %w", filepath.Join(dir, record), err)
+	}
+	// Everything in this directory and this group is going to be removed.
+	if b.Dir != dir || !strings.HasPrefix(b.Group, groupPrefix) {
+		return b, fmt.Errorf("%s is not the record of a testbed in this directory", filepath.Join(dir, record))
 	}
 	return b, nil
 }

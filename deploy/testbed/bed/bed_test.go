@@ -38,11 +38,18 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, b) {
 		t.Error(cmp.Diff(b, got), err)
 	}
-	if err := os.WriteFile(b.path(record), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(b.Dir); err == nil || !strings.Contains(err.Error(), record) {
-		t.Errorf("half a record: %v", err)
+	for name, text := range map[string]string{
+		"half a record":        "{",
+		"one without a group":  `{"dir": "` + b.Dir + `"}`,
+		"another group":        `{"dir": "` + b.Dir + `", "group": "user.slice"}`,
+		"one of another place": `{"dir": "/elsewhere", "group": "testbed-0"}`,
+	} {
+		if err := os.WriteFile(b.path(record), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(b.Dir); err == nil || !strings.Contains(err.Error(), record) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

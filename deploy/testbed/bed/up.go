@@ -53,7 +53,7 @@ func (b *Bed) lay(tree cgroup.Hierarchies) error {
 	if _, err := rand.Read(random[:]); err != nil {
 		return err
 	}
-	b.Group = "testbed-" + hex.EncodeToString(random[:])
+	b.Group = groupPrefix + hex.EncodeToString(random[:])
 	b.Host = Host
 	for _, dir := range []string{"log", "images", "cni", "volumes", "etcd"} {
 		if err := os.MkdirAll(b.path(dir), 0o700); err != nil {

@@ -140,9 +140,21 @@ func (h Hierarchies) Pids(group string) ([]int, error) {
 	return pids, err
 }
 
+// one refuses names that stand for all groups of the machine, or for those
+// outside of the tree.
+func one(group string) error {
+	if !filepath.IsLocal(group) || filepath.Clean(group) == "." {
+		return fmt.Errorf("%q is no control group of a testbed", group)
+	}
+	return nil
+}
+
 // Kill ends every process in the group and below with SIGKILL and returns once
 // there is none, or an error after the time given.
 func (h Hierarchies) Kill(group string, within time.Duration) error {
+	if err := one(group); err != nil {
+		return err
+	}
 	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
 		pids, err := h.Pids(group)
 		if err != nil {
@@ -163,6 +175,9 @@ func (h Hierarchies) Kill(group string, within time.Duration) error {
 // Remove removes the group and all below it from every hierarchy. A group that
 // holds a process stays, and is an error after the time given.
 func (h Hierarchies) Remove(group string, within time.Duration) error {
+	if err := one(group); err != nil {
+		return err
+	}
 	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
 		var failed error
 		for _, root := range h.roots {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -118,6 +119,32 @@ func TestWhatOutlivesAKillIsAnError(t *testing.T) {
 	write(t, h.Procs("bed"), "")
 	if err := h.Kill("bed", time.Minute); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAllGroupsOfTheMachineAreNotOne(t *testing.T) {
+	h := plain(t)
+	sleeper := exec.Command("sleep", "600")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, h.Procs(""), strconv.Itoa(sleeper.Process.Pid))
+	for _, group := range []string{"", ".", "./", "bed/..", "..", "/"} {
+		if err := h.Kill(group, 50*time.Millisecond); err == nil {
+			t.Errorf("Kill(%q) passes", group)
+		}
+		if err := h.Remove(group, 50*time.Millisecond); err == nil {
+			t.Errorf("Remove(%q) passes", group)
+		}
+	}
+	if err := sleeper.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the process was ended: %v", err)
+	}
+	if err := sleeper.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sleeper.Wait(); err == nil {
+		t.Error("it ended by itself")
 	}
 }
 
