@@ -46,7 +46,7 @@ func (d *draft) needRestart(i int) bool {
 // rest of it. Masters go back to an even spread once after the last of them, or
 // every one of them would turn twice.
 func (d *draft) willRestart() bool {
-	if d.aim.frozen || !makes(d.want) {
+	if d.aim.frozen || !owns(d.want) {
 		return false
 	}
 	for i := range d.now.Nodes {

@@ -63,6 +63,7 @@ func (d *draft) make() Plan {
 		p.Holds = []Hold{{Why: Ask, Code: Suspended, Text: "the topology says suspend: true", Lift: "remove suspend"}}
 		return p
 	case len(d.elsewhere()) > 0:
+		p.Goal.End = isLeftAsItIs
 		p.Holds = d.elsewhere()
 		return p
 	case d.want.State == spec.Absent:
