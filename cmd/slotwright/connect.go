@@ -29,7 +29,8 @@ func connect(want spec.Topology) (reconcile.Cluster, error) {
 	if want.Platform.Kubernetes != nil {
 		return connectPods(want)
 	}
-	access, err := live.ReadAccess(want, nil)
+	read := func() (live.Access, error) { return live.ReadAccess(want, nil) }
+	access, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func connect(want spec.Topology) (reconcile.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return live.New(want, p, live.Options{Access: access}), nil
+	return live.New(want, p, live.Options{Access: access, Again: read}), nil
 }
 
 func platform(want spec.Topology) (live.Platform, error) {
@@ -69,9 +70,10 @@ func connectPods(want spec.Topology) (reconcile.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := live.ReadAccess(want, p.Secret)
+	read := func() (live.Access, error) { return live.ReadAccess(want, p.Secret) }
+	access, err := read()
 	if err != nil {
 		return nil, err
 	}
-	return live.New(want, p, live.Options{Access: access}), nil
+	return live.New(want, p, live.Options{Access: access, Again: read}), nil
 }

@@ -190,3 +190,35 @@ func TestBrokenAndHostileServersEndInAClearErrorInTime(t *testing.T) {
 		})
 	}
 }
+
+// A password is changed while a cluster is open and clients are thrown out: the
+// look after the refused one logs in with the new password, once that can be
+// read.
+func TestARotatedPasswordIsReadAgainAfterItWasRefused(t *testing.T) {
+	s := serve(t, livetest.Options{Password: password}, "n0")[0]
+	c := open(t, inventoryOf(s), Access{Login: Login{Password: password}})
+	reads, now := 0, Login{Password: password}
+	c.again = func() (Access, error) { reads++; return Access{Login: now}, nil }
+	trouble := func() string {
+		t.Helper()
+		seen := observe(t, c)
+		return seen.Node("n0").Trouble
+	}
+	if text := trouble(); text != "" || reads != 0 {
+		t.Fatalf("at first: %q, read %d times", text, reads)
+	}
+	s.fleet.Rotate(t, "another-"+password)
+	if text := trouble(); !strings.Contains(text, "WRONGPASS") {
+		t.Errorf("after the change: %q", text)
+	}
+	if text := trouble(); !strings.Contains(text, "WRONGPASS") || reads != 1 {
+		t.Errorf("while the old one is read: %q, read %d times", text, reads)
+	}
+	now.Password = "another-" + password
+	if text := trouble(); text != "" || c.login != now {
+		t.Errorf("with the new one: %q", text)
+	}
+	if _ = trouble(); reads != 2 {
+		t.Errorf("read %d times", reads)
+	}
+}

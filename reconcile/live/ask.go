@@ -62,6 +62,7 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 		return cluster.View{Place: place, Loading: true}
 	}
 	c.drop(place.Addr)
+	c.minds(err)
 	view = cluster.View{Place: place, Trouble: trouble(err)}
 	if place.Trouble != "" {
 		view.Trouble += "; " + place.Trouble

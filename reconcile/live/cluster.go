@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -13,6 +14,9 @@ import (
 // Options say how to reach the servers of a cluster.
 type Options struct {
 	Access Access
+	// Again reads the access anew after a server refused the login: passwords
+	// are rotated, also while a pass runs. Nil is never.
+	Again func() (Access, error)
 	// Dial makes the connections; nil is Connect(Access).
 	Dial Dial
 	// State is the directory of rosters and locks; "" is StateDir().
@@ -27,7 +31,9 @@ type Cluster struct {
 	platform Platform
 	dial     Dial
 	login    Login
-	state    string // "" when there is no place to remember anything
+	again    func() (Access, error)
+	refused  atomic.Bool // a server refused the login since it was read
+	state    string      // "" when there is no place to remember anything
 
 	// emptied is when slots last left a node, by name; see linger.
 	emptied map[string]time.Time
@@ -42,10 +48,11 @@ type Cluster struct {
 }
 
 // New opens the cluster of a topology whose nodes platform makes. Nothing is
-// dialled yet. A changed password or certificate needs a new Cluster.
+// dialled yet. A changed certificate needs a new Cluster, and so does a changed
+// password where it can't be read again.
 func New(want spec.Topology, platform Platform, opts Options) *Cluster {
 	c := &Cluster{
-		want: want, platform: platform, dial: opts.Dial, login: opts.Access.Login,
+		want: want, platform: platform, dial: opts.Dial, login: opts.Access.Login, again: opts.Again,
 		state: opts.State, conns: map[string]Conn{}, emptied: map[string]time.Time{},
 	}
 	if c.dial == nil {
@@ -79,6 +86,20 @@ func (c *Cluster) Changed() <-chan struct{} {
 		return w.Changed()
 	}
 	return nil
+}
+
+// renew reads the login anew if a server refused it. One that is the same, or
+// can't be read now, changes nothing: the next look tries again.
+func (c *Cluster) renew() {
+	if c.again == nil || !c.refused.Swap(false) {
+		return
+	}
+	if access, err := c.again(); err == nil && access.Login != c.login {
+		_ = c.Close() // nothing is lost with connections whose login is over
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.login, c.dial = access.Login, Connect(access)
+	}
 }
 
 // conn is the connection to addr, made when it is first asked for.

@@ -205,6 +205,17 @@ func refusedLogin(err error) string {
 	return ""
 }
 
+// minds notes that an error tells of a login that is refused, by a server that
+// was asked or by one that another sends keys to.
+func (c *Cluster) minds(err error) {
+	if err == nil {
+		return
+	}
+	if text := err.Error(); strings.Contains(text, "WRONGPASS") || strings.Contains(text, "NOAUTH") {
+		c.refused.Store(true)
+	}
+}
+
 // trouble says for people, in a clause of its own, why a server gave no answer.
 func trouble(err error) string {
 	switch code := refusedLogin(err); {

@@ -59,7 +59,9 @@ func (c *Cluster) Do(ctx context.Context, seen cluster.State, stage []plan.Step,
 		}
 		errs = append(errs, deed.do(w, ctx, steps))
 	}
-	return errors.Join(append(errs, ctx.Err())...)
+	err := errors.Join(append(errs, ctx.Err())...)
+	c.minds(err)
+	return err
 }
 
 func of(stage []plan.Step, kind plan.Kind) []plan.Step {

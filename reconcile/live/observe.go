@@ -25,6 +25,7 @@ const (
 // its own deadline once and is in the state as silent. The error is about the
 // platform or the context, never about a server.
 func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
+	c.renew()
 	places, err := c.platform.Places(ctx)
 	if err != nil {
 		return cluster.State{}, fmt.Errorf("observe %s: list the nodes: %w", c.want.Name, err)

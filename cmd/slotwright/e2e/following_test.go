@@ -137,9 +137,11 @@ func (d *daemon) kill() {
 }
 
 // stop asks the daemon to stop and demands that it does, well, in time.
-func (d *daemon) stop() {
+func (d *daemon) stop() { d.b.t.Helper(); d.stopBy(os.Interrupt) }
+
+func (d *daemon) stopBy(s os.Signal) {
 	d.b.t.Helper()
-	if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := d.cmd.Process.Signal(s); err != nil {
 		d.b.t.Fatal(err)
 	}
 	select {
@@ -215,6 +217,16 @@ func (d *daemon) reaches(revision string, masters int) {
 	if got := d.b.masters(0); len(got) != masters {
 		d.b.t.Fatalf("the masters are %v, want %d", got, masters)
 	}
+}
+
+// inSync reports whether the one cluster is as wanted, with so many masters.
+func (d *daemon) inSync(masters int) bool {
+	now := d.tells()
+	if len(now.Clusters) != 1 {
+		return false
+	}
+	c := now.Clusters[0]
+	return c.InSync != nil && *c.InSync && c.SlotsServed == 16384 && len(c.Shards) == masters
 }
 
 // stays demands that a revision that must not change anything does not.

@@ -1,9 +1,12 @@
 package livetest
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"syscall"
+	"testing"
+	"time"
 )
 
 // Kill ends server i at once (SIGKILL); its data stays.
@@ -41,6 +44,25 @@ func (f *Fleet) Wipe(i int) {
 		}
 	}
 	f.Again(i)
+}
+
+// Rotate changes the password of all servers and throws out every client. The
+// fleet's own new connections use the new one.
+func (f *Fleet) Rotate(t testing.TB, password string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, s := range f.Servers {
+		c := f.Client(s)
+		for _, words := range [][]any{
+			{"CONFIG", "SET", "masterauth", password}, {"CONFIG", "SET", "requirepass", password}, {"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"},
+		} {
+			if err := c.Do(ctx, words...).Err(); err != nil {
+				t.Fatalf("rotate the password of %s: %v", s.Name, err)
+			}
+		}
+	}
+	f.opts.Password = password
 }
 
 func (f *Fleet) signal(i int, s os.Signal) {
