@@ -146,6 +146,9 @@ func (l *Loop) follow(ctx context.Context, a *lane) {
 		if misses++; r.Err == nil || changed {
 			misses = 0
 		}
+		if r, ok := c.(Rester); ok {
+			r.Rest()
+		}
 		if !changed {
 			a.wait(ctx, c, l.interval(misses))
 		}

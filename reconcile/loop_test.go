@@ -86,6 +86,9 @@ func TestLoopPassesAgainAndAgain(t *testing.T) {
 			t.Errorf("connected %d times to a cluster in sync", n)
 		}
 		l.end()
+		if c := l.clusters["orders"]; c.rests != l.passes("orders") {
+			t.Errorf("it rested %d times after %d passes", c.rests, l.passes("orders"))
+		}
 	})
 }
 

@@ -18,6 +18,13 @@ type Watcher interface {
 	Changed() <-chan struct{}
 }
 
+// Rester is a cluster that holds more while it is worked on than it needs while
+// it waits for the next look.
+type Rester interface {
+	// Rest gives that back. The next call of any other method gets it again.
+	Rest()
+}
+
 // Cluster is all this package can do to the world.
 type Cluster interface {
 	// Observe asks every member. Silence is in the state, not an error; an

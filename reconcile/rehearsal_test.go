@@ -23,12 +23,19 @@ type rehearsal struct {
 	locks    int
 	unlocks  int
 	tidies   int
+	rests    int
 	holder   string // who has the lock instead
 	unseen   error  // what Observe says instead of a state
 	whenSeen func()
 	changed  chan struct{} // nil: it notices nothing
 	// do replaces the effects; it may call perform itself.
 	do func(ctx context.Context, stage []plan.Step, report func(plan.Progress)) error
+}
+
+func (r *rehearsal) Rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rests++
 }
 
 func (r *rehearsal) Changed() <-chan struct{} { return r.changed }

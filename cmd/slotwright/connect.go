@@ -23,6 +23,9 @@ func (hush) Printf(context.Context, string, ...any) {}
 
 func init() { redis.SetLogger(hush{}) }
 
+// A daemon's clusters give back their connections in the pauses.
+var _ reconcile.Rester = (*live.Cluster)(nil)
+
 // connect opens the cluster of a topology. It is the only place where live
 // things are made.
 func connect(want spec.Topology) (reconcile.Cluster, error) {

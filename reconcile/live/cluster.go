@@ -24,7 +24,7 @@ type Options struct {
 }
 
 // Cluster is the running servers of one topology. It keeps its connections
-// between passes; Close ends them. Its methods may be called from one goroutine
+// until Rest or Close ends them. Its methods may be called from one goroutine
 // at a time.
 type Cluster struct {
 	want     spec.Topology
@@ -64,14 +64,24 @@ func New(want spec.Topology, platform Platform, opts Options) *Cluster {
 	return c
 }
 
-// Close ends every connection. The cluster can be used again afterwards.
+// Close ends every connection and watch. The cluster can be used again
+// afterwards.
 func (c *Cluster) Close() error {
+	var watch error
+	if w, ok := c.platform.(Watcher); ok {
+		watch = w.Close()
+	}
+	return errors.Join(watch, c.hangUp())
+}
+
+// Rest ends every connection to the servers, whose buffers would be most of what
+// a daemon of a hundred clusters holds in its pauses. The next command dials.
+func (c *Cluster) Rest() { _ = c.hangUp() } // nothing is lost with a connection that ends badly
+
+func (c *Cluster) hangUp() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var errs []error
-	if w, ok := c.platform.(Watcher); ok {
-		errs = append(errs, w.Close())
-	}
 	for addr, conn := range c.conns {
 		errs = append(errs, conn.Close())
 		delete(c.conns, addr)
