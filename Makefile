@@ -49,7 +49,7 @@ soak: ## the daemon for SOAK, with everything around it failing; SOAK_SEED repea
 bench: ## the speed of all that has a bar, side by side with redis-cli
 	@$(servers)
 	@test -x .engines/valkey-9.1/bin/valkey-server || .ci/engines valkey-9.1
-	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/slotwright/bench
+	go test -tags bench -run '^$$' -bench . -benchtime 1x -timeout 60m ./cmd/slotwright/bench
 
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | sort | while read -r file target; do \
