@@ -16,11 +16,11 @@ import (
 )
 
 // Valkey 9 has several databases in cluster mode, and what counts or lists the
-// keys of a slot sees only the selected one. All keys are in database 3: a grow
-// and a shrink take them along, moved by the server or, where its login may not
-// do that, one by one.
+// keys of a slot sees only the selected one. All sixteen hold keys of the same
+// names: a grow and a shrink take each along to its own database, moved by the
+// server or, where its login may not do that, one by one.
 func TestKeysOfEveryDatabaseGoAlong(t *testing.T) {
-	const keys = 3000
+	const databases, keys = 16, 50 // in each
 	for name, config := range map[string]map[string]string{
 		"in whole slots": {"cluster-databases": "16"},
 		"key by key":     {"cluster-databases": "16", "user": "default on nopass ~* &* +@all -cluster|migrateslots"},
@@ -30,20 +30,25 @@ func TestKeysOfEveryDatabaseGoAlong(t *testing.T) {
 			three := b.write("three.yaml", shape{masters: 3, nodes: first(3)})
 			four := b.write("four.yaml", shape{masters: 4, nodes: first(4)})
 			b.apply(three)
-			b.inDatabase(3, keys, func(c *redis.Conn, key string) error { return c.Set(t.Context(), key, "value of "+key, 0).Err() })
+			value := func(db int, key string) string { return fmt.Sprint(key, " in ", db) }
+			for db := range databases {
+				b.inDatabase(db, keys, func(c *redis.Conn, key string) error { return c.Set(t.Context(), key, value(db, key), 0).Err() })
+			}
 			for _, file := range []string{four, three} {
 				b.apply(file)
 				b.fleet.Check(t)
-				b.inDatabase(3, keys, func(c *redis.Conn, key string) error {
-					got, err := c.Get(t.Context(), key).Result()
-					if err == nil && got != "value of "+key {
-						err = fmt.Errorf("it is %q", got)
-					}
-					return err
-				})
+				for db := range databases {
+					b.inDatabase(db, keys, func(c *redis.Conn, key string) error {
+						got, err := c.Get(t.Context(), key).Result()
+						if err == nil && got != value(db, key) {
+							err = fmt.Errorf("it is %q", got)
+						}
+						return err
+					})
+				}
 			}
-			if n := b.fleet.Keys(t); n != keys {
-				t.Errorf("the masters hold %d keys, %d were written", n, keys)
+			if n := b.fleet.Keys(t); n != databases*keys {
+				t.Errorf("the masters hold %d keys, %d were written", n, databases*keys)
 			}
 		})
 	}

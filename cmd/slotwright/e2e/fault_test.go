@@ -25,6 +25,7 @@ package e2e
 //	it has no replica, and comes back or never does                 TestOnlyAMasterThatNeverComesBackCostsKeys
 //	a replica of the source takes over while slots are handed over  TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver (in reconcile/live)
 //	a person moves the same slots with redis-cli                    TestAPersonWhoMovesTheSameSlotsCostsNoKey
+//	a server cancels or fails what it moves by itself, or can't     TestJobsThatSomebodyCancelsAgainAndAgainGiveWayToMigrate and others (in reconcile/live)
 //	a key is too big for the node timeout                           TestAHashOfAMillionFieldsMovesAloneOrStays
 //	keys are in other databases, or nearly all in few slots         TestKeysOfEveryDatabaseGoAlong, TestSlotsThatHoldNearlyAllKeysMoveAsOthersDo
 //	a run or a daemon is told to stop, or of another commit         TestAnInterruptedRunStopsSoonAtASafeBoundary, TestADaemonTurnsToANewCommitAndStopsSoon

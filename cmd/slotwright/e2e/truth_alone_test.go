@@ -85,11 +85,22 @@ func (b *truth) stiff(i int) {
 	b.fleet.Resume(i)
 }
 
-// failed waits until a member takes server i for dead.
+// failed waits until another server takes server i for dead. One that is in the
+// middle of a MIGRATE to it may itself not answer for a while.
 func (b *truth) failed(i int) {
 	b.t.Helper()
-	other, name := (i+1)%3, b.fleet.Servers[i].Name
-	b.until(name+" is taken for dead", func() bool { return strings.Contains(b.members(other)[name].flags, "fail") })
+	dead := b.fleet.Servers[i]
+	b.until(dead.Name+" is taken for dead", func() bool {
+		for _, other := range others(4, i) {
+			nodes, _ := b.call(other, "CLUSTER", "NODES")
+			for line := range strings.Lines(fmt.Sprint(nodes)) {
+				if words := strings.Fields(line); len(words) > 2 && strings.HasPrefix(words[1], dead.Addr+"@") && strings.Contains(words[2], "fail") {
+					return true
+				}
+			}
+		}
+		return false
+	})
 }
 
 // unowned are the slots that nobody owns.

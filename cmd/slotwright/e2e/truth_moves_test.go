@@ -26,7 +26,7 @@ func (b *truth) told() {
 		b.t.Errorf("clients were told a lie: %s", s)
 	}
 	for _, s := range r.Own {
-		b.t.Logf("lost by the servers' replication: %s", s)
+		b.t.Logf("went with a fallen master: %s", s)
 	}
 	if r.Writes == 0 || r.Reads == 0 {
 		b.t.Error("the clients did nothing")
