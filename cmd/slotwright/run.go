@@ -34,6 +34,7 @@ type following struct {
 
 	listen     string // address
 	hookSecret string // file
+	lease      string // NAMESPACE/NAME
 	tells      telling
 	places     []*tell.Place
 }
@@ -72,7 +73,9 @@ of each commit, CONTEXT/CLUSTER; with --slack-url-file in a chat; with --webhook
 to a program, with X-Signature: sha256= and the hexadecimal HMAC-SHA256 of the
 body. What can't be delivered is tried again, and no cluster waits for it.
 
-Of several daemons for one source on one machine, one acts and the others stand by.
+Of several daemons for one source on one machine, one acts and the others stand by;
+with --lease that holds for all machines of a Kubernetes cluster. What becomes of
+clusters on Kubernetes is told in Events on their StatefulSets.
 
 With --once it looks at the source once, reconciles every cluster once, and exits:
 0 all is as wanted, 1 error or a mistake in the source, 3 something is held.
@@ -95,6 +98,7 @@ SIGHUP makes it look at the source at once.`,
 	flags.StringVar(&f.format, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&f.listen, "listen", "", "serve /healthz, /readyz, /metrics, /api/v1/status and /hooks/ at this `ADDRESS`")
 	flags.StringVar(&f.hookSecret, "hook-secret-file", "", "`FILE` with the secret of webhooks; without it there are none")
+	flags.StringVar(&f.lease, "lease", "", "act only while holding this Kubernetes Lease, `NAMESPACE/NAME`; others stand by")
 	f.tells.flags(c)
 	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
 	return c
@@ -194,7 +198,23 @@ func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *f
 		return stoppedOr(ctx, err)
 	}
 	defer free()
-	board.Standby("")
+	if f.lease == "" {
+		return f.lead(ctx, memory, face)
+	}
+	client, err := api()
+	if err != nil {
+		return err
+	}
+	err = client.Lead(ctx, f.lease, func(holder string) {
+		board.Standby(holder)
+		f.log.Info("standing by: another daemon has the lease", "lease", f.lease, "holder", holder)
+	}, func(ctx context.Context) error { return f.lead(ctx, memory, face) })
+	return stoppedOr(ctx, err)
+}
+
+// lead follows the source as the only daemon that does.
+func (f *following) lead(ctx context.Context, memory *follow.Memory, face *front) error {
+	face.board.Standby("")
 	follower, err := f.follower(memory, face)
 	if err != nil {
 		return err
@@ -204,6 +224,7 @@ func (f *following) forEver(ctx context.Context, memory *follow.Memory, board *f
 	defer wakeOn(face.look, syscall.SIGHUP)()
 	f.log.Info("following", "source", follower.Origin.Name, "mode", f.mode, "version", built().Version)
 	defer f.tellOn(memory, face)()
+	go face.events.run(ctx)
 	follower.Run(ctx)
 	f.log.Info("stopped")
 	return nil
@@ -245,12 +266,17 @@ func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follow
 		return nil, err
 	}
 	told := &runLog{log: f.log, board: board}
+	face.events = newPodEvents(f.log)
 	return &follow.Follower{
 		Source: source, Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
 		Loop: reconcile.Loop{
-			Connect: f.connect, Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect", Ask: f.approve == "plan",
-			Event:  func(e reconcile.Event) { face.metrics.Event(e); told.event(e) },
-			Result: func(r reconcile.Result) { face.metrics.Result(r); told.result(r) },
+			Connect: func(want spec.Topology) (reconcile.Cluster, error) {
+				face.events.connecting(want)
+				return f.connect(want)
+			},
+			Every: f.resync, Patience: f.timeout, Quiet: f.quiet, Detect: f.mode == "detect", Ask: f.approve == "plan",
+			Event:  func(e reconcile.Event) { face.metrics.Event(e); told.event(e); face.events.event(e) },
+			Result: func(r reconcile.Result) { face.metrics.Result(r); told.result(r); face.events.result(r) },
 		},
 	}, nil
 }

@@ -18,6 +18,7 @@ type front struct {
 	*following
 	board   *follow.Board
 	metrics *serve.Metrics
+	events  *podEvents
 	wake    atomic.Pointer[func()] // nil while there is no source
 	began   time.Time
 }

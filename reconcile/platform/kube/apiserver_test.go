@@ -180,7 +180,7 @@ func (b *bench) platform(name string, change ...string) *Platform {
 	for _, image := range change {
 		t.Platform.Kubernetes.Image = image
 	}
-	p, err := New(t, &Client{b.client})
+	p, err := New(t, &Client{Interface: b.client})
 	b.must(err)
 	return p
 }

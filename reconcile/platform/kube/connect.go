@@ -13,7 +13,10 @@ import (
 const requestTimeout = 20 * time.Second
 
 // Client is the way to an API server. It may be used by many platforms at once.
-type Client struct{ dynamic.Interface }
+type Client struct {
+	dynamic.Interface
+	config *rest.Config
+}
 
 // Connect opens the API server that kubectl would use (KUBECONFIG, else
 // ~/.kube/config), else the one of the cluster that this pod runs in. Nothing is
@@ -33,5 +36,5 @@ func connect(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kubernetes: %w", err)
 	}
-	return &Client{client}, nil
+	return &Client{client, config}, nil
 }

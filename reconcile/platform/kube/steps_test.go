@@ -149,7 +149,7 @@ func TestANameThatIsTakenIsNotTouched(t *testing.T) {
 	}
 	topology := p.want
 	topology.State, topology.Allow.Delete = spec.Absent, "orders"
-	p, err = New(topology, &Client{b.client})
+	p, err = New(topology, &Client{Interface: b.client})
 	b.must(err)
 	b.must(p.Destroy(b, nil))
 	if o, err := b.get(b, services, "orders-nodes"); err != nil || o == nil {
@@ -187,7 +187,7 @@ func TestAnotherSizeOfVolumesIsToldAndChangesNothing(t *testing.T) {
 	p := b.platform("plain")
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	p.want.Platform.Kubernetes.Storage.Size = "2Gi"
-	p, err := New(p.want, &Client{b.client})
+	p, err := New(p.want, &Client{Interface: b.client})
 	b.must(err)
 	wrong, err := p.Fixtures(b)
 	b.must(err)
@@ -326,5 +326,27 @@ func TestAChangeOfAPodIsNoticedAndATrifleIsNot(t *testing.T) {
 	case <-news:
 		t.Error("an annotation was worth a look")
 	case <-time.After(time.Second):
+	}
+}
+
+func TestWhatHappensIsToldOnTheStatefulSetOfTheNode(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-b-0"}))
+	c := &Client{Interface: b.client}
+	b.must(c.Tell(b, p.want, Note{Node: "orders-b-0", Warning: true, Reason: "NodeSilent", Text: strings.Repeat("long ", 300)}))
+	b.must(c.Tell(b, p.want, Note{Reason: "Move", Text: "Move 0-5"}))
+	all, err := b.of(events).List(b, metav1.ListOptions{LabelSelector: p.ownLabels()})
+	b.must(err)
+	about := map[string]string{}
+	for _, e := range all.Items {
+		name, _, _ := unstructured.NestedString(e.Object, "involvedObject", "name")
+		kind, _, _ := unstructured.NestedString(e.Object, "type")
+		reason, _, _ := unstructured.NestedString(e.Object, "reason")
+		about[name] = kind + " " + reason
+	}
+	want := map[string]string{"orders-b": "Warning NodeSilent", "orders-a": "Normal Move"}
+	if diff := cmp.Diff(want, about); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
