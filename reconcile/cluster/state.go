@@ -172,6 +172,9 @@ type State struct {
 	// Fixtures are what the platform keeps besides nodes and what is not as the
 	// topology wants it; empty at rest.
 	Fixtures []Fixture
+	// Served says that the platform remembers this cluster with every slot served:
+	// it has held data, however empty it looks now.
+	Served bool
 	// Formed says that some answering node is a member: there is a cluster.
 	Formed bool
 }

@@ -60,6 +60,9 @@ func (w *work) borrow(ctx context.Context) error {
 // switched it off. Nodes that do not answer are left for a later run.
 func (c *Cluster) Tidy(ctx context.Context, seen cluster.State) error {
 	_ = c.Remember(seen) // only a help, see roster
+	if err := c.keepServed(ctx, seen); err != nil {
+		return err
+	}
 	w := &work{Cluster: c, seen: seen}
 	return eachErr(up(&seen), func(n *cluster.Node) error {
 		if err := w.giveBack(ctx, n); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // Options say how to reach the servers of a cluster.
@@ -87,6 +88,16 @@ func (c *Cluster) hangUp() error {
 		delete(c.conns, addr)
 	}
 	return errors.Join(errs...)
+}
+
+// keepServed has the platform remember that every slot is served, before
+// anything is done that a loss could follow.
+func (c *Cluster) keepServed(ctx context.Context, seen cluster.State) error {
+	k, ok := c.platform.(Keeper)
+	if !ok || seen.Served || seen.Unserved() != (slot.Set{}) {
+		return nil
+	}
+	return k.KeepServed(ctx)
 }
 
 // Changed tells when a look at the cluster is worth it; nil where the platform

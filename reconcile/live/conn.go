@@ -48,6 +48,16 @@ type Furnisher interface {
 	Furnish(ctx context.Context) error
 }
 
+// Keeper is a platform that remembers of a cluster that it has served. Nodes that
+// lost their volumes look like new ones: without that memory the cluster would be
+// made again, empty, and nobody would be asked.
+type Keeper interface {
+	// Served tells it, as of the last Places.
+	Served() bool
+	// KeepServed remembers it until the cluster is destroyed.
+	KeepServed(ctx context.Context) error
+}
+
 // Watcher is a platform that notices when its nodes come, go or change their
 // addresses.
 type Watcher interface {

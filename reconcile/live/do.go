@@ -47,6 +47,9 @@ func (c *Cluster) Do(ctx context.Context, seen cluster.State, stage []plan.Step,
 		return err
 	}
 	_ = c.Remember(seen) // only a help, see roster
+	if err := c.keepServed(ctx, seen); err != nil {
+		return err
+	}
 	if report == nil {
 		report = func(plan.Progress) {}
 	}

@@ -54,6 +54,9 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	}
 	c.keep(views)
 	c.beside = besides(seen)
+	if k, ok := c.platform.(Keeper); ok {
+		seen.Served = k.Served()
+	}
 	if f, ok := c.platform.(Furnisher); ok {
 		if seen.Fixtures, err = f.Fixtures(ctx); err != nil {
 			return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)

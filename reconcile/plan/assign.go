@@ -74,6 +74,9 @@ func (d *draft) mustClose() bool {
 // listed or leaving, answers, and holds no key. An interrupted creation goes on
 // by it.
 func (d *draft) virgin() bool {
+	if d.now.Served {
+		return false
+	}
 	for i := range d.now.Nodes {
 		n := d.node(i)
 		if (n.Listed || n.Member) && (d.stranger(i) || n.Health != cluster.Up || n.Keys != 0) {

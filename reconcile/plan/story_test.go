@@ -179,6 +179,8 @@ func readNodes(t *testing.T, nodes, open string) cluster.State {
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:
+		case words[0] == "served":
+			now.Served = true
 		case words[0] == "missing":
 			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "is missing"})
 		case words[0] == "taken":

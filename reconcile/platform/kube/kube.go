@@ -25,9 +25,10 @@ type Platform struct {
 	api  api
 	set  []*object // what the topology wants, in the order it is made; nil for an adopted StatefulSet
 
-	mu   sync.Mutex
-	news chan struct{}      // nil while nobody watches
-	end  context.CancelFunc // of the watch
+	mu     sync.Mutex
+	served bool               // at the last Places
+	news   chan struct{}      // nil while nobody watches
+	end    context.CancelFunc // of the watch
 }
 
 // New makes the platform of t, whose Platform.Kubernetes must be set. Nothing

@@ -19,6 +19,8 @@ const (
 	templateMark = "slotwright/template"
 	// topologyZone is the well-known label of a machine's zone.
 	topologyZone = "topology.kubernetes.io/zone"
+	// servedMark is the annotation of StatefulSets whose cluster has served.
+	servedMark   = "slotwright/served"
 	topologyHost = "kubernetes.io/hostname"
 )
 

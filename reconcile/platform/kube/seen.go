@@ -109,6 +109,7 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.remember(now)
 	zones := p.machines(ctx, now)
 	var out []cluster.Place
 	listed := map[string]bool{}

@@ -329,6 +329,27 @@ func TestAChangeOfAPodIsNoticedAndATrifleIsNot(t *testing.T) {
 	}
 }
 
+func TestThatAClusterHasServedIsRememberedUntilItIsRemoved(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	served := func() bool {
+		t.Helper()
+		_, err := p.Places(b)
+		b.must(err)
+		return p.Served()
+	}
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	if served() {
+		t.Error("a new cluster has served")
+	}
+	b.must(p.KeepServed(b))
+	b.must(p.Start(b, []string{"orders-a-1"})) // applies the StatefulSets again
+	b.must(p.Furnish(b))
+	if !served() {
+		t.Error("forgotten when the StatefulSets were applied")
+	}
+}
+
 func TestWhatHappensIsToldOnTheStatefulSetOfTheNode(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain")
