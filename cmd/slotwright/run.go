@@ -87,6 +87,11 @@ SIGHUP makes it look at the source at once.`,
 		Args: wordsAre(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
 	}
+	f.flags(c)
+	return c
+}
+
+func (f *following) flags(c *cobra.Command) {
 	flags := c.Flags()
 	f.origin.flags(flags)
 	flags.BoolVar(&f.once, "once", false, "one look at the source and one pass over every cluster, then exit")
@@ -101,7 +106,6 @@ SIGHUP makes it look at the source at once.`,
 	flags.StringVar(&f.lease, "lease", "", "act only while holding this Kubernetes Lease, `NAMESPACE/NAME`; others stand by")
 	f.tells.flags(c)
 	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
-	return c
 }
 
 func (f *following) run(ctx context.Context) error {
