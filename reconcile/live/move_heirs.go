@@ -8,16 +8,21 @@ import (
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// heirs are the replicas of a master that answer: who may take its place.
-func (p *party) heirs(of *end) []*end {
-	var out []*end
+// heir is a replica that answers: who may take the place of its master.
+type heir struct {
+	*end
+	of *end
+}
+
+func (p *party) heirs(of *end) []heir {
+	var out []heir
 	for i := range p.seen.Nodes {
 		n := &p.seen.Nodes[i]
 		if n.Master != of.id || n.Health != cluster.Up {
 			continue
 		}
 		if e, err := p.end(n.Name); err == nil {
-			out = append(out, e)
+			out = append(out, heir{e, of})
 		}
 	}
 	return out
@@ -32,13 +37,17 @@ func (p *party) heirs(of *end) []*end {
 //     claims what is another's by now; CLUSTER FAILOVER TAKEOVER asks nobody. The
 //     source itself learns of it only from its heir, so the replicas are asked.
 //     One that does not answer is no heir that takes writes.
+//   - A replica of the target may have been elected, and the target not have
+//     heard of it. It would claim the slots with an epoch above the one its
+//     heir has won, and both would stay masters.
 //   - A person may be moving a slot elsewhere: then the source's mark says so.
 //
 // What is left open is the time that our claim takes to reach them.
 func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	for _, e := range w.replicas {
 		if self, _, err := e.view(ctx); err == nil && self.ID == e.id && self.Flags.Master {
-			return fmt.Errorf("%s has taken the place of %s: no slot is handed over from there", e.name, w.from.name)
+			return fmt.Errorf("%s has taken the place of %s: no slot is handed over between %s and %s",
+				e.name, e.of.name, w.from.name, w.to.name)
 		}
 	}
 	self, _, err := w.from.view(ctx)

@@ -41,6 +41,38 @@ func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 	w.holds(w.nodes[2], slots, want)
 }
 
+// The same at the other end: the target does not know yet that its replica leads.
+func TestSlotsAreNotHandedToAMasterThatWasJustReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(100, 110))); err != nil {
+		t.Fatal(err)
+	}
+	heir := w.follow(w.nodes[2], "r2")
+	slots := ranged(3, 5)
+	want := w.fill(w.nodes[0], slots, 20)
+	replaced := false
+	m := w.moverUntil(func() {
+		w.until("the heir has the keys", func() bool { return w.do(w.nodes[2], "WAIT", 1, 1000) == int64(1) })
+		w.until("the heir leads", func() bool {
+			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
+			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
+		})
+		replaced = true
+	})
+	err := m.move(context.Background(), moves("n0", "n2", slots))
+	if replaced && (err == nil || !strings.Contains(err.Error(), "r2 has taken the place of n2")) {
+		t.Errorf("error %v does not say that n2 was replaced", err)
+	}
+	if replaced == valkey(w.look().Node("n0"), 9) {
+		t.Errorf("the target was replaced: %v", replaced)
+	}
+	w.agreed()
+	leads, _ := w.lead("n2", "r2")
+	w.finish("n0", leads.name, slots)
+	w.holds(leads, slots, want)
+}
+
 // moverUntil is a mover that is interrupted once: when keys have moved and
 // their slots are about to be handed over. Servers that hand slots over by
 // themselves never come there.

@@ -23,7 +23,7 @@ type pair struct {
 	*party
 	from, to *end
 	others   []*end // the other masters that answer, told last and at best effort
-	replicas []*end // of from, those that answer
+	replicas []heir // of both, those that answer
 	host     string // of to, as from knows it: MIGRATE connects from there
 	port     int
 	timeout  time.Duration // of a MIGRATE, inside the server
@@ -60,7 +60,7 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 		return nil, err
 	}
 	w.timeout, err = a.migrateTimeout(ctx)
-	w.others, w.replicas = p.bystanders(ctx, a, b), p.heirs(a)
+	w.others, w.replicas = p.bystanders(ctx, a, b), append(p.heirs(a), p.heirs(b)...)
 	return w, err
 }
 
