@@ -72,7 +72,7 @@ func (p *page) allow(a *allow) Allow {
 	if a == nil {
 		return Allow{}
 	}
-	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Plan: a.Plan}
+	out := Allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Forget: a.Forget, Plan: a.Plan}
 	if a.Plan != "" && !fingerprint.MatchString(a.Plan) {
 		p.say("spec.allow.plan", "spec.allow.plan is no fingerprint of a plan", "slotwright plan prints it: sha256: and 64 hexadecimal digits")
 	}

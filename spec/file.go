@@ -131,5 +131,6 @@ type allow struct {
 	ShrinkTo *int     `json:"shrinkTo,omitempty"`
 	DataLoss []scalar `json:"dataLoss,omitempty"`
 	Delete   string   `json:"delete,omitempty"`
+	Forget   []string `json:"forget,omitempty"`
 	Plan     string   `json:"plan,omitempty"`
 }

@@ -208,10 +208,10 @@ func authFile(a *Auth) *auth {
 }
 
 func allowFile(a Allow) *allow {
-	if a == (Allow{}) {
+	if a.ShrinkTo == nil && a.DataLoss == nil && a.Delete == "" && len(a.Forget) == 0 && a.Plan == "" {
 		return nil
 	}
-	out := &allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Plan: a.Plan}
+	out := &allow{ShrinkTo: a.ShrinkTo, Delete: a.Delete, Forget: a.Forget, Plan: a.Plan}
 	if a.DataLoss != nil {
 		for _, r := range a.DataLoss.Ranges() {
 			out.DataLoss = append(out.DataLoss, scalar(r.String()))

@@ -53,7 +53,7 @@ func TestEveryKeyOfAnInventoryArrives(t *testing.T) {
 		Auth:      &Auth{Username: "mover", Password: Secret{File: "secrets/password"}},
 		TLS:       &TLS{CAFile: "ca.crt", CertFile: "/etc/tls.crt", KeyFile: "tls.key"},
 		Migration: Migration{MaxLatency: 5 * time.Millisecond},
-		Allow:     Allow{ShrinkTo: &two, DataLoss: lost(t, "0-10,12"), Delete: "orders", Plan: "sha256:" + strings.Repeat("0a", 32)},
+		Allow:     Allow{ShrinkTo: &two, DataLoss: lost(t, "0-10,12"), Delete: "orders", Forget: []string{"n9"}, Plan: "sha256:" + strings.Repeat("0a", 32)},
 		Suspend:   true,
 		State:     Absent,
 		File:      file, Line: 2,

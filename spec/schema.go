@@ -138,6 +138,8 @@ var notes = []note{
 	{"spec.allow.dataLoss", "Serve these lost slots again, empty: exactly those that are lost, such as [0-5460, 7000].", listOf(false)},
 	{"spec.allow.dataLoss[]", "A slot or a range of slots.", nil},
 	{"spec.allow.delete", "Delete the cluster: its name.", nil},
+	{"spec.allow.forget", "Forget these leaving nodes although they do not answer: they are gone for good, and nothing on them is needed.", listOf(true)},
+	{"spec.allow.forget[]", "The name of a node, as the plan gives it.", matches(".")},
 	{"spec.allow.plan", "Carry out this plan, where the daemon asks for that (run --approve plan): its fingerprint.", matches(fingerprint.String())},
 	{"spec.suspend", "Observe and report, change nothing.", nil},
 	{"spec.state", "Absent deletes the cluster, which needs allow.delete. Default Present.", only(string(Present), string(Absent))},

@@ -170,5 +170,6 @@ type Allow struct {
 	ShrinkTo *int      // equal to the new masters
 	DataLoss *slot.Set // exactly the lost slots
 	Delete   string    // the cluster's name
+	Forget   []string  // leaving nodes that do not answer and are gone for good
 	Plan     string    // the fingerprint of the plan that a daemon which asks may carry out
 }

@@ -90,7 +90,7 @@ func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
 	name := deed(p.Step)
 	switch {
 	case p.Total > 0 && p.Done >= p.Total:
-		log.Info("step done", "step", name)
+		log.Info("step done", "step", name, "note", p.Text)
 	case time.Since(l.spoke[name]) >= every:
 		log.Info("step goes on", "step", name, "progress", far(p))
 	default:

@@ -55,6 +55,8 @@ func (l *lineShow) ended(e reconcile.Event) {
 func (l *lineShow) advanced(cluster string, p plan.Progress) {
 	name := deed(p.Step)
 	switch {
+	case p.Total > 0 && p.Done >= p.Total && p.Text != "":
+		l.line(cluster, "done: %s (%s)", name, p.Text)
 	case p.Total > 0 && p.Done >= p.Total:
 		l.line(cluster, "done: %s", name)
 	case time.Since(l.said[name]) >= quiet:

@@ -17,7 +17,10 @@ func (m *merger) describe() {
 			n.speak()
 		case n.peer != nil:
 			n.Master, n.Epoch = n.peer.role().master, n.peer.epoch
-			if n.Health == Silent && 2*n.peer.fails > voters {
+			failed := 2*n.peer.fails > voters
+			n.Gone = failed && (n.refused || n.Health == Absent)
+			n.Replaced = n.peer.lines > 0 && n.peer.lines == n.peer.noAddr
+			if n.Health == Silent && failed {
 				n.Health = Failed
 			}
 		}

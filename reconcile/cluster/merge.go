@@ -56,6 +56,7 @@ type node struct {
 	knows   bits  // the peers it lists, itself too
 	root    int   // union-find over the answering nodes
 	main    bool
+	refused bool // nothing listens at its address
 }
 
 type merger struct {
@@ -126,7 +127,7 @@ func (m *merger) add(v *View) {
 	self := Myself(v.Lines)
 	switch {
 	case v.Trouble != "" || v.Loading:
-		n.Trouble = v.Trouble
+		n.Trouble, n.refused = v.Trouble, v.Refused
 		if v.Loading {
 			n.Health = Loading
 		}

@@ -16,7 +16,8 @@ type heard struct {
 	roles  []role
 	epoch  uint64
 	fails  int // answering masters with slots that flag it fail
-	noAddr bool
+	lines  int // members that list it
+	noAddr int // of those, how many have no address for it
 }
 
 type address struct {
@@ -53,7 +54,10 @@ func (p *peer) hear(l *Line, by *node, voter bool) {
 	p.hearAddress(l)
 	p.hearSlots(l)
 	p.epoch = max(p.epoch, l.Epoch)
-	p.noAddr = p.noAddr || l.Flags.NoAddr
+	p.lines++
+	if l.Flags.NoAddr {
+		p.noAddr++
+	}
 	if voter && l.Flags.Fail {
 		p.fails++
 	}

@@ -81,6 +81,15 @@ type Node struct {
 	Health  Health
 	Trouble string // why it is Silent, for people; never holds a secret
 
+	// Gone says that nothing runs as this node: its address refuses connections
+	// or its platform has no such process, and a majority of masters flags it
+	// fail. A node that hangs, or that can't be reached, is not.
+	Gone bool
+	// Replaced says that every member that lists the node has lost its address:
+	// another node answered there (CLUSTER NODES: noaddr). Members do not ping
+	// such a node any more, so it never fails, and nobody is elected in its place.
+	Replaced bool
+
 	// Member says that the node and the cluster of this topology know each
 	// other. Foreign says that it belongs to another cluster: it knows nodes
 	// that no member of ours is, or sees slots served there. Listed nodes that

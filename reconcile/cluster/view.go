@@ -7,6 +7,7 @@ import "github.com/slotwright/slotwright/spec/slot"
 type View struct {
 	Place   Place  // a stranger's has only Name and Addr, and both are the address
 	Trouble string // why there is no answer; "" when there is one
+	Refused bool   // its address refused the connection: nothing listens there
 	Loading bool   // it answered LOADING: alive, nothing else known
 	Lines   []Line // its CLUSTER NODES; exactly one is Myself
 	Info    Info

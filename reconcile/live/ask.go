@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
@@ -63,7 +64,7 @@ func (c *Cluster) ask(ctx context.Context, place cluster.Place, directives []str
 	}
 	c.drop(place.Addr)
 	c.minds(err)
-	view = cluster.View{Place: place, Trouble: trouble(err)}
+	view = cluster.View{Place: place, Trouble: trouble(err), Refused: errors.Is(err, syscall.ECONNREFUSED)}
 	if place.Trouble != "" {
 		view.Trouble += "; " + place.Trouble
 	}

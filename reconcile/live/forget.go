@@ -65,7 +65,7 @@ func (w *work) forget(ctx context.Context, steps []plan.Step) error {
 
 func farewell(l leaver) string {
 	if l.look == nil {
-		return l.step.Node + " is silent and was not reset"
+		return l.step.Node + " did not answer and was not reset: if it runs again, reset it before it is used"
 	}
 	return ""
 }
@@ -80,7 +80,7 @@ func (w *work) leaver(ctx context.Context, s plan.Step, others []*look) (leaver,
 		if n.ID == "" {
 			return leaver{}, errors.New("nobody knows its ID")
 		}
-		return leaver{step: s, id: n.ID}, deadReplica(n.ID, others)
+		return leaver{step: s, id: n.ID}, w.gone(ctx, n, others)
 	}
 	l, err := w.look(ctx, n)
 	if err != nil {

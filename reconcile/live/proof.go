@@ -1,9 +1,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -92,35 +94,76 @@ func unneeded(id string, others []*look) error {
 	return nil
 }
 
-// deadReplica is nil when every member says that a silent node is a failed
-// replica, and its master answers and owns slots: then no data is on it alone.
-// Whose replica it is a newcomer can't know, for only the node itself could tell
-// it. A silent master is never proven anything.
-func deadReplica(id string, members []*look) error {
+// gone is nil when a node that does not answer may be forgotten, and never on
+// silence alone: another node answers where it stood, or a person permits it by
+// name, or it is a replica and nothing runs as it. That it has no process its
+// platform tells, or its own address, which refuses the connection.
+func (w *work) gone(ctx context.Context, n *cluster.Node, members []*look) error {
+	if nowhere(n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
+		return outlived(n.ID, members)
+	}
+	if n.Health != cluster.Absent {
+		view := w.ask(ctx, cluster.Place{Name: n.Name, Addr: n.Addr, Exists: true}, watched)
+		if !view.Refused {
+			return fmt.Errorf("it is silent (%s), and silence proves nothing", cmp.Or(view.Trouble, "it answers again"))
+		}
+	}
+	return deadReplica(n.ID, members)
+}
+
+// nowhere reports whether every member that lists a node has lost its address.
+func nowhere(id string, members []*look) bool {
+	listed := false
+	for _, m := range members {
+		if line := m.lines[id]; line != nil {
+			listed = true
+			if !line.Flags.NoAddr {
+				return false
+			}
+		}
+	}
+	return listed
+}
+
+// outlived is nil when every member that lists a node calls it failed or has no
+// address for it, the node's master, where it has one, answers and owns slots,
+// and nobody needs it.
+func outlived(id string, members []*look) error {
 	masters := map[string]bool{}
 	for _, m := range members {
 		if m.self.Flags.Master && len(m.self.Ranges) > 0 {
 			masters[m.self.ID] = true
 		}
 	}
-	listed, told := false, false
 	for _, m := range members {
 		line := m.lines[id]
-		listed, told = listed || line != nil, told || line != nil && line.Master != ""
 		switch {
 		case line == nil:
-		case !line.Flags.Replica:
-			return fmt.Errorf("it is silent, and %s does not know it as a replica", m.name)
-		case !line.Flags.Fail:
+		case !line.Flags.Fail && !line.Flags.NoAddr:
 			return fmt.Errorf("it is silent, and %s does not call it failed", m.name)
 		case line.Master != "" && !masters[line.Master]:
 			return errors.New("it is silent, and its master does not answer with slots")
 		}
 	}
+	return unneeded(id, members)
+}
+
+// deadReplica is outlived for a node that every member knows as a replica. Whose
+// replica it is a newcomer can't know, for only the node itself could tell it.
+// A silent master may have writes that nobody else has.
+func deadReplica(id string, members []*look) error {
+	listed, told := false, false
+	for _, m := range members {
+		line := m.lines[id]
+		listed, told = listed || line != nil, told || line != nil && line.Master != ""
+		if line != nil && !line.Flags.Replica {
+			return fmt.Errorf("it is silent, and %s does not know it as a replica", m.name)
+		}
+	}
 	if listed && !told {
 		return errors.New("it is silent, and nobody knows whose replica it is")
 	}
-	return unneeded(id, members)
+	return outlived(id, members)
 }
 
 // everybody are the members but for the leaving ones. A member that does not

@@ -34,11 +34,13 @@
 // # Decisions
 //
 // A node is removed only when it answers itself that it owns no slot and holds
-// no key. The one exception is a replica: its master proves it redundant by
-// being up and having the slots, so a replica flagged fail may be forgotten. A
-// failed former master is not, even when its shard is served by the replica
-// that took over: it stays a hold until it answers or somebody forgets it by
-// hand. That is stricter than needed and easy to believe.
+// no key. A replica is redundant where its master is up, has the slots and is
+// proven to have its data. Silence proves nothing. A replica that is flagged fail
+// may be forgotten where nothing runs as it: its address refuses connections, or
+// its platform has no such process. A failed former master is not, even when its
+// shard is served by the replica that took over: it stays a hold until it answers
+// or allow.forget names it. That is stricter than needed and easy to believe. A
+// node without slots in whose place another one answers is gone for certain.
 //
 // FORGET must reach every member that stays, so removal waits while one of them
 // is silent. A silent member that leaves itself does not block others.

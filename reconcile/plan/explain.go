@@ -17,8 +17,8 @@ func Codes() []Code { return slices.Sorted(maps.Keys(explanations)) }
 
 var explanations = map[Code]struct{ meaning, lift string }{
 	NodeSilent: {
-		"A node does not answer. What it owns and holds is then unknown, and unknown is not empty: no slots move while an owner of slots is silent, nothing is removed while a member that stays is, and a leaving master that is silent is never removed.",
-		"Bring the node back, or wait until the cluster has failed over. A leaving node that is gone for good: CLUSTER FORGET it on every member by hand, once you know that nothing on it is needed.",
+		"A node does not answer. What it owns and holds is then unknown, and unknown is not empty: no slots move while an owner of slots is silent, nothing is removed while a member that stays is. A leaving node that is silent is removed only on proof: it is a replica whose master is up, all members call it failed, and its address refuses connections or its platform has no such process; or another node answers where it stood. One that hangs, or can't be reached, stays.",
+		"Bring the node back, or wait until the cluster has failed over. A leaving node that is gone for good, with its slots and replicas elsewhere by now: name it in allow.forget, once you know that nothing on it is needed. It is forgotten by all and not reset; should it run again, reset it before it is used.",
 	},
 	NodeLoading: {
 		"A node answers LOADING: it reads its data from disk and can say nothing else yet.",
@@ -64,6 +64,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A key of a half-moved slot has one value at the node that owns the slot and another at the node it moves to. That happens when an end fails over in the middle and clients write the key anew. Only who wrote them can say which value is right, so both stay and the slot stays open; clients get the owner's.",
 		"Look at the key at both nodes and delete it where it is wrong, then run again. The node that does not own the slot wants ASKING before each command, on the same connection: printf 'ASKING\\nGET %s\\n' KEY | redis-cli -h HOST -p PORT, likewise DEL or, for other types than strings, DUMP.",
 	},
+	Replaced: {
+		"A master lost its memory of the cluster (nodes.conf) and came back as another node before anybody was elected. The old node still owns the slots in everybody's eyes; as its address is another's now, it is not pinged, never counts as failed, and no replica takes over.",
+		"Look at its replicas: one that has the keys (a replica whose link works has synced with whoever answers there now, and is empty, too) takes the shard by CLUSTER FAILOVER TAKEOVER. Only then forget the old node. Without a replica, bring the old nodes.conf and data back, or accept the loss: CLUSTER FORGET the old node on every member, then allow.dataLoss.",
+	},
 	OtherCluster: {
 		"A listed node belongs to another cluster. Meeting it would merge the two for ever.",
 		"Take it out of the file, correct its address, or reset it yourself.",
@@ -77,7 +81,7 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Write allow.delete with the cluster's name, if it is meant. Servers of a fixed inventory and adopted StatefulSets are never deleted.",
 	},
 	LostSlots: {
-		"Nobody owns some slots in a cluster that has data. Their keys are lost, unless a node that has them comes back; giving the slots away now would make that final.",
+		"Nobody owns some slots in a cluster that has data. Keys of them that a live master holds will be served by it again. All others are lost, unless a node that has them comes back; giving the slots away now would make that final.",
 		"Bring the node back, or accept the loss with allow.dataLoss naming exactly those slots.",
 	},
 	Elsewhere: {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
@@ -31,15 +32,15 @@ func (s *shard) founderNode(d *draft) int {
 	return nowhere
 }
 
-// forgetReplicas removes the replicas that leave, all at once: their masters
-// are up and keep their slots, so nothing is on them alone. The last members
+// forgetReplicas removes the replicas that leave, and all that is dead, at once:
+// the masters are up and keep their slots, so nothing is on them alone. The last members
 // of a drained shard go in this class, its master in the next, because a
 // replica can't forget its master.
 func (d *draft) forgetReplicas() []Step {
 	var out []Step
 	gone := map[int]int{}
 	for i := range d.now.Nodes {
-		if d.goes(i) && d.lead[i] != itself && d.mayForget(i) && d.redundant(i, gone) {
+		if d.goes(i) && (d.lead[i] != itself || d.dead(i)) && d.mayForget(i) && d.redundant(i, gone) {
 			out = append(out, d.forgetStep(i))
 		}
 	}
@@ -67,8 +68,15 @@ func (d *draft) goes(i int) bool {
 func (d *draft) forgetStep(i int) Step {
 	n := d.node(i)
 	step := Step{Kind: Forget, Node: n.Name, Shard: d.name(d.root(i)), Reason: "it is not listed any more"}
-	if n.Listed {
+	switch {
+	case n.Listed:
 		step.Kind, step.Reason = Reset, "it has no seat and becomes a spare"
+	case n.Replaced:
+		step.Reason = "another node answers where it stood"
+	case d.dead(i) && d.permits(i):
+		step.Reason += "; it does not answer and is not reset, as allow.forget permits"
+	case d.dead(i):
+		step.Reason += "; nothing runs as it, so it is not reset"
 	}
 	return step
 }
@@ -80,7 +88,7 @@ func (d *draft) mayForget(i int) bool {
 		return false
 	}
 	for k := range d.now.Nodes {
-		if n := d.node(k); n.Member && k != i && !d.up(k) && !d.diesWith(k) {
+		if n := d.node(k); n.Member && k != i && !d.up(k) && !d.dead(k) {
 			if d.stranger(k) { // of the others problems tells
 				d.holdDeaf(k, i)
 			}
@@ -95,27 +103,40 @@ func (d *draft) holdDeaf(stranger, leaver int) {
 	d.hold(Hold{
 		Why: Wait, Code: NodeSilent, Node: name,
 		Text: fmt.Sprintf("%s does not answer, so it can't be told to forget %s, and would bring it back", name, d.name(leaver)),
-		Lift: "it goes on when it answers, or when it is out of the cluster too: CLUSTER FORGET it on every node",
+		Lift: "it goes on when it answers, or when it is out of the cluster too: CLUSTER FORGET it on every node, once you know that nothing on it is needed",
 	})
 }
 
-// diesWith reports whether silent member k is a replica that the cluster has
-// declared failed and that leaves itself: it is forgotten in the same stage.
-func (d *draft) diesWith(k int) bool {
-	return d.goes(k) && d.lead[k] != itself && d.node(k).Health == cluster.Failed && !d.node(k).Listed
+// dead reports whether member i leaves, does not answer, and is forgotten all the
+// same: another node answers where it stood; or it is a replica and nothing runs
+// as it; or a person permits it. All of those leave in one stage.
+func (d *draft) dead(i int) bool {
+	n := d.node(i)
+	if d.up(i) || n.Listed || !d.goes(i) || d.have[i] > 0 || len(d.followers[i]) > 0 {
+		return false
+	}
+	if m := d.lead[i]; m == orphan || m >= 0 && !d.up(m) {
+		return false
+	}
+	return n.Replaced || n.Gone && d.lead[i] != itself || n.Health == cluster.Failed && d.permits(i)
 }
+
+// permits reports whether allow.forget names node i.
+func (d *draft) permits(i int) bool { return slices.Contains(d.want.Allow.Forget, d.name(i)) }
 
 // redundant is the proof for replica i: its master is up and keeps the slots,
 // or has handed the last one over, and enough synced replicas are left when i
-// and those in gone have left. What has not answered is proven by its master
-// too, but only when the cluster has flagged it failed.
+// and those in gone have left. What does not answer must be dead.
 func (d *draft) redundant(i int, gone map[int]int) bool {
 	m := d.lead[i]
 	if m == orphan {
 		return d.emptied(i)
 	}
-	if !d.up(i) && (d.node(i).Health != cluster.Failed || d.node(i).Listed) {
+	if !d.up(i) && !d.dead(i) {
 		return false
+	}
+	if m == itself {
+		return true
 	}
 	if !d.up(m) || d.shardLed(m) == nil && d.have[m] > 0 {
 		return false
@@ -195,7 +216,7 @@ func (s *Step) forgotten(now *cluster.State) {
 	if n == nil {
 		return
 	}
-	n.Member, n.Master, n.Slots, n.Epoch = false, "", slot.Set{}, 0
+	n.Member, n.Master, n.Slots, n.Epoch, n.Gone, n.Replaced = false, "", slot.Set{}, 0, false, false
 	n.UnknownAt, n.Moved, n.Linked, n.Ready, n.Unproven = nil, false, false, false, false
 	if n.Health == cluster.Up {
 		n.Keys = 0

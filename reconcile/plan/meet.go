@@ -10,6 +10,9 @@ import (
 // at an old address, then the new nodes that have a seat.
 func (d *draft) meet() []Step {
 	out := d.meetAgain()
+	if slices.ContainsFunc(d.now.Nodes, func(n cluster.Node) bool { return n.Replaced && !n.Slots.Empty() }) {
+		return out // a newcomer is never told of it, and would not know who owns those slots
+	}
 	if d.now.Formed && len(d.now.Split) > 0 || !d.now.Formed && !d.creatable() {
 		return out
 	}

@@ -54,6 +54,8 @@ func (d *draft) trouble(i int) (Hold, bool) {
 	switch {
 	case !d.concerns(i):
 		return Hold{}, false
+	case n.Replaced && d.have[i] > 0 && !d.up(i):
+		return d.replaced(i), true
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
 	case d.stranger(i) && d.have[i] > 0:
@@ -114,7 +116,35 @@ func (d *draft) silence(i int) Hold {
 	h := Hold{Wait, NodeSilent, n.Name, text, "it goes on when the node answers"}
 	if d.leaving[i] {
 		h.Text += "; it is to leave, and silence is no proof that nothing is lost with it"
-		h.Lift = "bring it back, or, when it is gone for good, CLUSTER FORGET it on every node"
+		h.Lift = "bring it back"
+		if d.have[i] == 0 && len(d.followers[i]) == 0 {
+			h.Lift += ", or, when it is gone for good, allow.forget: [" + n.Name + "]"
+			if n.Health == cluster.Failed {
+				h.Why = Ask
+			}
+		}
+	}
+	return h
+}
+
+// replaced is about a master whose address another node took before its replica
+// was elected: nobody is, because members do not ping it any more.
+func (d *draft) replaced(i int) Hold {
+	n := d.node(i)
+	h := Hold{
+		Why: Stuck, Code: Replaced, Node: n.Name,
+		Text: fmt.Sprintf("%s owns %s, and another node answers where it stood, so nobody is elected in its place", n.Name, plural(d.have[i], "slot")),
+		Lift: "bring it back with its nodes.conf and its data; CLUSTER FORGET it only when its keys are not needed",
+	}
+	best := -1
+	for _, f := range d.followers[i] {
+		if d.up(f) && (best < 0 || d.node(f).Keys > d.node(best).Keys) {
+			best = f
+		}
+	}
+	if best >= 0 {
+		h.Text += fmt.Sprintf("; its replica %s holds %s", d.name(best), keysText(d.node(best).Keys))
+		h.Lift = "CLUSTER FAILOVER TAKEOVER at " + d.name(best) + ", if those are its keys; no CLUSTER FORGET before that: it would leave the slots without an owner"
 	}
 	return h
 }
@@ -212,6 +242,11 @@ func (d *draft) stale() []string {
 	}
 	if a.DataLoss != nil && (*a.DataLoss != d.unserved || d.unserved == (slot.Set{})) {
 		out = append(out, fmt.Sprintf("allow.dataLoss: [%s] permits nothing now and can go", a.DataLoss))
+	}
+	for _, name := range a.Forget {
+		if i, ok := d.at[name]; !ok || d.up(i) || !d.goes(i) {
+			out = append(out, fmt.Sprintf("allow.forget: [%s] permits nothing now and can go", name))
+		}
 	}
 	if a.Delete != "" && d.want.State != spec.Absent {
 		out = append(out, "allow.delete permits nothing while the state is Present and can go")

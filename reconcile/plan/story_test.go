@@ -119,6 +119,8 @@ func readWant(t *testing.T, text string) spec.Topology {
 			want.Allow.ShrinkTo = &n
 		case "delete":
 			want.Allow.Delete = value
+		case "forget":
+			want.Allow.Forget = strings.Split(value, ",")
 		case "dataLoss":
 			set, err := slot.Parse(value)
 			if err != nil {
@@ -240,6 +242,10 @@ func readNode(t *testing.T, words []string) cluster.Node {
 			n.Listed, n.Before = false, true
 		case "silent":
 			n.Health, n.Keys, n.Lag, n.Trouble = cluster.Silent, cluster.Unknown, cluster.Unknown, "connection refused"
+		case "gone":
+			n.Gone = true
+		case "replaced":
+			n.Replaced = true
 		case "failed":
 			n.Health, n.Keys, n.Lag = cluster.Failed, cluster.Unknown, cluster.Unknown
 		case "loading":

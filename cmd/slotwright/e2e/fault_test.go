@@ -12,6 +12,8 @@ package e2e
 //	a leaving master dies with slots left, its replica is elected   TestADrainedMasterThatDiesIsFailedOverAndTheDrainGoesOn
 //	a dead master's replica is not elected yet                      TestADeadMastersReplicaIsNotBarredFromElection
 //	a leaving replica has the only copy, its master came back empty TestAReplicaWithTheOnlyCopyIsNotRemoved
+//	a leaving replica hangs, and a person says that it is gone      TestAReplicaThatHangsIsNotForgottenUnlessAPersonSaysSo
+//	a node lost its directory and came back as another              TestANodeThatCameBackAsAnotherIsForgotten, TestAMasterThatCameBackAsAnotherIsTakenOverByHand
 //	a member can't be told to forget                                TestNothingIsForgottenWhileAMemberCannotHearOfIt
 //	the run sees a minority of the cluster                          TestARunThatSeesAMinorityMovesAndRemovesNothing
 //	a wrong password, no password, the wrong authority              TestALoginThatIsRefusedIsToldWithoutThePassword, TestPlainTextIsToldFromTLS

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/live"
@@ -130,6 +131,9 @@ func (c *conn) do(ctx context.Context, args []any) (any, error) {
 	var refused sim.Error
 	if errors.As(err, &refused) {
 		return nil, live.ServerError(refused)
+	}
+	if errors.Is(err, sim.ErrDown) {
+		return nil, fmt.Errorf("dial %s: %w", c.addr, syscall.ECONNREFUSED)
 	}
 	return v, err
 }
