@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // assign gives slots that nobody owns to the shard they belong to. ADDSLOTS is
@@ -23,8 +24,13 @@ func (d *draft) assign() []Step {
 		why = "its share of a new cluster"
 	}
 	var out []Step
+	var kept slot.Set
 	for _, s := range d.aim.shards {
-		if slots := s.slots.Intersect(d.unserved); !slots.Empty() && d.lead[s.master] == itself {
+		kept = kept.Union(d.kept(s.master))
+	}
+	for _, s := range d.aim.shards {
+		// Slots go first to whoever has keys of them; if need be they move on.
+		if slots := s.slots.Intersect(d.unserved).Minus(kept).Union(d.kept(s.master)); !slots.Empty() && d.lead[s.master] == itself {
 			out = append(out, Step{Kind: Assign, Node: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: why})
 		}
 	}
@@ -52,13 +58,13 @@ func (d *draft) mayAssign() bool {
 	if loss := d.want.Allow.DataLoss; loss != nil && *loss == d.unserved {
 		return true
 	}
-	lost, but := d.unserved.String(), ""
+	lost, what := d.unserved.String(), "their keys are lost, unless a node that has them comes back"
 	if text := strayText(d.now.Open); text != "" {
-		but = ", but for " + text
+		what = text + " will be served there again; what other keys they had is lost, unless a node that has them comes back"
 	}
 	d.hold(Hold{
 		Why: Ask, Code: LostSlots,
-		Text: fmt.Sprintf("nobody serves %s (%s): their keys are lost%s, unless a node that has them comes back", lost, plural(d.unserved.Len(), "slot"), but),
+		Text: fmt.Sprintf("nobody serves %s (%s): %s", lost, plural(d.unserved.Len(), "slot"), what),
 		Lift: fmt.Sprintf("bring the node back, or accept the loss with allow.dataLoss: [%s]", lost),
 	})
 	return false

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -32,7 +33,8 @@ const (
 	strange = -2 // served by a stranger: not ours to plan
 )
 
-// owners says for every slot which shard of the goal serves it now.
+// owners says for every slot which shard of the goal serves it now, or has keys
+// of it that nobody serves.
 func (d *draft) owners() []int {
 	out := slices.Repeat([]int{nobody}, slot.Count)
 	mark := func(i, owner int) {
@@ -48,6 +50,26 @@ func (d *draft) owners() []int {
 	for k, s := range d.aim.shards {
 		if d.have[s.master] > 0 {
 			mark(s.master, k)
+		}
+		for n := range d.kept(s.master).Each() {
+			out[n] = k
+		}
+	}
+	return out
+}
+
+// kept are the slots without an owner of which node i holds the most keys: the
+// first of several by name.
+func (d *draft) kept(i int) slot.Set {
+	var out slot.Set
+	for _, o := range d.now.Open {
+		if o.At != d.name(i) || o.Stray == 0 || !d.unserved.Has(o.Slot) {
+			continue
+		}
+		if !slices.ContainsFunc(d.now.Open, func(p cluster.Open) bool {
+			return p.Slot == o.Slot && (p.Stray > o.Stray || p.Stray == o.Stray && p.At < o.At)
+		}) {
+			out.Add(o.Slot)
 		}
 	}
 	return out
