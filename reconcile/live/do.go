@@ -119,7 +119,11 @@ func (w *work) move(ctx context.Context, steps []plan.Step) error {
 		return err
 	}
 	defer w.noteEmptied(steps)
-	return w.mover().move(ctx, steps)
+	err := w.mover().move(ctx, steps)
+	if err != nil {
+		w.counted = "" // it may have met keys astray
+	}
+	return err
 }
 
 func (w *work) closeSlots(ctx context.Context, steps []plan.Step) error {

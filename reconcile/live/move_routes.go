@@ -98,7 +98,7 @@ func (p *party) run(ctx context.Context, routes []*route) error {
 			r.portions = r.portions[1:]
 			busy[r.from]++
 			busy[r.to]++
-			go func() { arrivals <- arrival{r, len(slots), r.carry(ctx, slots)} }()
+			go func() { arrivals <- arrival{r, len(slots), r.begin(ctx, slots)} }()
 		}
 		if idle(busy) {
 			return errors.Join(failed, ctx.Err())

@@ -27,6 +27,32 @@ func (w *pair) carry(ctx context.Context, slots []int) error {
 	return w.hand(ctx, slots)
 }
 
+// begin carries slots that the target must know nothing of yet. A key it holds
+// of one that it neither owns nor marks is a left-over that no client finds, and
+// would come to life with the slot; the next look counts such keys.
+func (w *pair) begin(ctx context.Context, slots []int) error {
+	counts, err := w.to.count(ctx, slots)
+	if err != nil {
+		return err
+	}
+	if slices.Max(counts) > 0 {
+		self, _, err := w.to.view(ctx)
+		if err != nil {
+			return err
+		}
+		known := self.Slots()
+		for _, mark := range self.Open {
+			known.Add(mark.Slot)
+		}
+		for i, s := range slots {
+			if counts[i] > 0 && !known.Has(s) {
+				return fmt.Errorf("%s holds %d keys of slot %d, which it does not own yet", w.to.name, counts[i], s)
+			}
+		}
+	}
+	return w.carry(ctx, slots)
+}
+
 // tidy leaves as few slots open as it can when the way ends early: those whose
 // keys have all arrived are handed over, those of which none has left are put
 // back. What goes wrong here stays open for the next run.

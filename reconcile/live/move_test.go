@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -98,6 +99,30 @@ func TestMovedSlotsTakeTheirKeysAlong(t *testing.T) {
 	w.until("the third master knows the new owner", func() bool {
 		return w.look().Nodes[1].Slots.Len() == slot.Count/2 && strings.Contains(fmt.Sprint(w.do(w.nodes[1], "GET", tagged(tagOf(5), 1)[0])), w.nodes[2].addr)
 	})
+}
+
+// A key was left at the target once, where no client finds it. It must not come to
+// life with the slot.
+func TestALeftOverAtTheTargetKeepsASlotFromMoving(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	from, to := w.nodes[0], w.nodes[2]
+	key := tagged(tagOf(5), 1)[0]
+	w.must(to, "CLUSTER", "SETSLOT", 5, "IMPORTING", w.must(from, "CLUSTER", "MYID"))
+	c := to.c.Conn()
+	defer c.Close()
+	if err := errors.Join(c.Do(t.Context(), "ASKING").Err(), c.Set(t.Context(), key, "stale", 0).Err()); err != nil {
+		t.Fatal(err)
+	}
+	w.must(to, "CLUSTER", "SETSLOT", 5, "STABLE")
+	err := w.mover().move(t.Context(), moves("n0", "n2", ranged(5, 5)))
+	if err == nil || !strings.Contains(err.Error(), "n2 holds 1 keys of slot 5") {
+		t.Errorf("got %v", err)
+	}
+	seen := w.look()
+	if !seen.Node("n0").Slots.Has(5) || len(seen.Open) > 0 || w.must(from, "EXISTS", key) != int64(0) {
+		t.Errorf("the slot is n2's, or open: %v", seen.Open)
+	}
 }
 
 func TestAWriterLosesNothingWhileSlotsMove(t *testing.T) {
