@@ -2,9 +2,11 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
@@ -38,7 +40,12 @@ func (w *work) configureOne(ctx context.Context, s plan.Step) error {
 	if len(set) == 0 {
 		return nil
 	}
-	if _, err := w.command(ctx, n.Addr, configSet(set)...); err != nil {
+	if _, err := w.command(ctx, n.Addr, configSet(set)...); refusesValue(err) {
+		return plan.Held{Hold: plan.Hold{ // of all nodes, where all say the same
+			Why: plan.Stuck, Code: plan.BadConfig,
+			Text: "the server refuses spec.config, and keeps what it has: " + clip(err.Error()), Lift: "correct spec.config",
+		}}
+	} else if err != nil {
 		return err
 	}
 	// A server without a configuration file can't keep it, and one whose file is
@@ -46,6 +53,13 @@ func (w *work) configureOne(ctx context.Context, s plan.Step) error {
 	// sets it again.
 	_, _ = w.command(ctx, n.Addr, "CONFIG", "REWRITE")
 	return nil
+}
+
+// refusesValue reports whether CONFIG SET refused a value, which it will do again:
+// ERR CONFIG SET failed, or Invalid argument before Redis 7.
+func refusesValue(err error) bool {
+	var refusal ServerError
+	return errors.As(err, &refusal) && strings.HasPrefix(string(refusal), "ERR ")
 }
 
 func configSet(values map[string]string) []any {

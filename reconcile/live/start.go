@@ -184,7 +184,14 @@ func (w *work) restartOne(ctx context.Context, s plan.Step) error {
 	if before.self.Flags.Master && len(before.self.Ranges) > 0 {
 		return errors.New("it is a master with slots: promote a replica first")
 	}
-	if err := w.platform.Restart(ctx, s.Node); err != nil {
+	var bad cluster.BadConfig
+	if err := w.platform.Restart(ctx, s.Node); errors.As(err, &bad) {
+		return plan.Held{Hold: plan.Hold{
+			Why: plan.Stuck, Code: plan.BadConfig, Node: s.Node,
+			Text: fmt.Sprintf("%s does not start with its new configuration, and runs with the old one: %s", s.Node, clip(bad.Words)),
+			Lift: "correct spec.config, or " + bad.Retry + " to have the same tried again",
+		}}
+	} else if err != nil {
 		return err
 	}
 	if err := w.serves(ctx, s); err != nil {

@@ -28,6 +28,7 @@ const (
 	StaleApproval Code = "StaleApproval" // the plan is not the approved one
 	NotApproved   Code = "NotApproved"   // the daemon takes approved plans only; needs allow.plan
 	Suspended     Code = "Suspended"     // suspend: true
+	BadConfig     Code = "BadConfig"     // a server refuses a value of spec.config
 	RestartNeeded Code = "RestartNeeded" // a directive needs a restart slotwright can't do here
 	Refused       Code = "Refused"       // a server refuses a command that is needed
 	Busy          Code = "Busy"          // another run is acting on this cluster

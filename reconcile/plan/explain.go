@@ -108,6 +108,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"The topology says suspend: true: the cluster is observed and nothing is changed.",
 		"Remove suspend.",
 	},
+	BadConfig: {
+		"A server refuses a value of spec.config, with the words that are quoted. It keeps the values it has; one that had to be restarted for it runs again with its old configuration.",
+		"Correct spec.config. The server's documentation has the values that a directive takes.",
+	},
 	RestartNeeded: {
 		"A directive can't be set on a running server, and slotwright can't restart this node safely: it belongs to a fixed inventory or an adopted StatefulSet, or its shard has no replica to take over.",
 		"Restart the node yourself, replicas first, a master only after CLUSTER FAILOVER at its replica.",

@@ -30,6 +30,7 @@ type marker struct {
 const (
 	markerFile  = "slotwright.json"
 	confFile    = "redis.conf"
+	refusedFile = "redis.conf.refused" // what the server did not start with
 	pidFile     = "redis.pid"
 	logFile     = "redis.log"
 	stoppedFile = "stopped" // stopped on purpose: not a node that died

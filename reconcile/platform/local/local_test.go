@@ -3,6 +3,7 @@ package local
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -327,6 +328,28 @@ func TestRestartTakesTheNewConfiguration(t *testing.T) {
 			t.Errorf("%s is %q, want %q", directive, got, value)
 		}
 	}
+}
+
+func TestANodeRunsOnWithItsOldConfigurationWhereTheNewOneIsRefused(t *testing.T) {
+	ctx, want := context.Background(), topology(t, 1, 23090)
+	must(t, platform(t, want).Start(ctx, []string{"a-0"}))
+	want.Config = map[string]string{"databases": "zzz"}
+	p := platform(t, want)
+	for _, words := range []string{"databases", "tried before"} {
+		before, err := p.home.running("a-0")
+		must(t, err)
+		var bad cluster.BadConfig
+		if err := p.Restart(ctx, "a-0"); !errors.As(err, &bad) || !strings.Contains(bad.Words, words) {
+			t.Errorf("got %v, want %q", err, words)
+		}
+		eventually(t, testHost+":23090", "PING", "+PONG")
+		if after, err := p.home.running("a-0"); err != nil || (after == before) != (words == "tried before") {
+			t.Errorf("%s: process %d was %d, %v", words, after, before, err)
+		}
+	}
+	want.Config = nil
+	must(t, platform(t, want).Restart(ctx, "a-0"))
+	eventually(t, testHost+":23090", "PING", "+PONG")
 }
 
 // configGet reads one directive: an array of two bulk strings.

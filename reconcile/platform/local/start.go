@@ -98,16 +98,20 @@ func rank(order []seat, name string) int {
 
 // launch starts one node and returns a wait for it to hold its port.
 func (p *Platform) launch(ctx context.Context, server string, m *marker) (wait func() error, err error) {
+	text, err := p.conf(m)
+	if err != nil {
+		return nil, err
+	}
+	return p.launchWith(ctx, server, m, text)
+}
+
+func (p *Platform) launchWith(ctx context.Context, server string, m *marker, text string) (wait func() error, err error) {
 	name := m.Node
 	pid, err := p.home.running(name)
 	if err != nil || pid != 0 {
 		return func() error { return nil }, err
 	}
 	if err := p.portsFree(ctx, m, "end that program"); err != nil {
-		return nil, err
-	}
-	text, err := p.conf(m)
-	if err != nil {
 		return nil, err
 	}
 	if err := writeFile(p.home.path(name, confFile), text); err != nil {
@@ -205,7 +209,7 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 
 // writeFile replaces a file as a whole; only its owner can read it.
 func writeFile(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil { //nolint:gosec // the path is of the home's own making
 		return err
 	}
 	return os.Rename(path+".new", path)

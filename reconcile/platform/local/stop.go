@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
 // stopWait is how long a server may take to end when asked: its own
@@ -37,11 +39,60 @@ func (p *Platform) Destroy(ctx context.Context, names []string) error {
 // Restart ends a node and starts it again with the topology's configuration.
 func (p *Platform) Restart(ctx context.Context, name string) error {
 	return p.each(ctx, "restart", []string{name}, func(name string) error {
-		if err := p.stop(ctx, name); err != nil {
-			return err
-		}
-		return p.start(ctx, []string{name})
+		return p.reconfigure(ctx, name)
 	})
+}
+
+// reconfigure restarts a node with its new configuration, or with the old one
+// where the server does not start with that. What it refused is kept, or a
+// daemon would end the node again on every pass.
+func (p *Platform) reconfigure(ctx context.Context, name string) error {
+	m, err := p.home.marker(name)
+	if err != nil {
+		return err
+	}
+	text, err := p.conf(m)
+	if err != nil {
+		return err
+	}
+	refused := p.home.path(name, refusedFile)
+	if before, err := os.ReadFile(refused); err == nil && string(before) == text {
+		return cluster.BadConfig{Words: "it was tried before, see its log", Retry: "remove " + refused}
+	}
+	old, err := os.ReadFile(p.home.path(name, confFile))
+	if err != nil {
+		return err
+	}
+	if err := p.stop(ctx, name); err != nil {
+		return err
+	}
+	failed := p.start(ctx, []string{name})
+	if failed == nil {
+		_ = os.Remove(refused) // it fits no configuration any more
+		return nil
+	}
+	if err := p.startWith(ctx, m, string(old)); err != nil {
+		return errors.Join(failed, fmt.Errorf("with its old configuration: %w", err))
+	}
+	if err := writeFile(refused, text); err != nil {
+		return errors.Join(failed, err)
+	}
+	return cluster.BadConfig{Words: failed.Error(), Retry: "remove " + refused}
+}
+
+// startWith starts a node with a configuration that it has run with.
+func (p *Platform) startWith(ctx context.Context, m *marker, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	server, err := p.server()
+	if err != nil {
+		return err
+	}
+	wait, err := p.launchWith(ctx, server, m, text)
+	if err != nil {
+		return err
+	}
+	return wait()
 }
 
 // each does the deed for all names at once, under the lock. A node that was
