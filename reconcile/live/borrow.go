@@ -1,8 +1,10 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -33,10 +35,10 @@ func returned(config map[string]string) map[string]string {
 	return map[string]string{allowMigration: "yes", migrationBarrier: strconv.Itoa(barrier - raised)}
 }
 
-// borrow switches replica migration off at every member where it is on, with
-// the mark, in one command: both or nothing.
+// borrow switches replica migration off at every member of ours where it is on,
+// with the mark, in one command: both or nothing.
 func (w *work) borrow(ctx context.Context) error {
-	return eachErr(w.members(), func(n *cluster.Node) error {
+	return eachErr(w.ours(), func(n *cluster.Node) error {
 		now, err := w.migration(ctx, n)
 		if err != nil {
 			return fmt.Errorf("switch replica migration off at %s: %w", n.Name, err)
@@ -53,6 +55,21 @@ func (w *work) borrow(ctx context.Context) error {
 			return fmt.Errorf("switch replica migration off at %s: %w", n.Name, err)
 		}
 		return nil
+	})
+}
+
+// ours are the members but for strangers: those that the topology names, or once
+// did, and all of their shards.
+func (w *work) ours() []*cluster.Node {
+	root := func(n *cluster.Node) string { return cmp.Or(n.Master, n.ID) }
+	wanted := map[string]bool{}
+	for i := range w.seen.Nodes {
+		if n := &w.seen.Nodes[i]; n.Member && n.Listed {
+			wanted[root(n)] = true
+		}
+	}
+	return slices.DeleteFunc(w.members(), func(n *cluster.Node) bool {
+		return !n.Listed && !n.Before && !wanted[root(n)]
 	})
 }
 

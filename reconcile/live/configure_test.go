@@ -2,12 +2,21 @@ package live
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
+
+// heldFor reports whether err is a hold with a code and a word.
+func heldFor(err error, code plan.Code, word string) bool {
+	var held plan.Held
+	return errors.As(err, &held) && held.Code == code && strings.Contains(held.Text, word)
+}
 
 // value is a live directive of a server.
 func value(t testing.TB, c *Cluster, addr, name string) string {
@@ -24,6 +33,13 @@ func TestReplicaMigrationIsLentAndPutBackByALaterRun(t *testing.T) {
 	command(t, first, off.addr, "CONFIG", "SET", allowMigration, "no")
 	do(t, first, plan.Step{Kind: plan.Meet, Node: "off"})
 
+	stranger := serveOne(t, first, "stranger")
+	do(t, first, plan.Step{Kind: plan.Meet, Node: "stranger"})
+	first.platform.(*inventory).unlist("stranger")
+	if err := os.Remove(first.rosterFile()); err != nil { // nobody remembers that it was listed
+		t.Fatal(err)
+	}
+
 	for range 2 { // borrowing twice is borrowing once
 		w := &work{Cluster: first, seen: observe(t, first)}
 		if err := w.borrow(context.Background()); err != nil {
@@ -32,6 +48,10 @@ func TestReplicaMigrationIsLentAndPutBackByALaterRun(t *testing.T) {
 	}
 	if got := value(t, first, servers[1].addr, allowMigration) + value(t, first, servers[1].addr, migrationBarrier); got != "no1007" {
 		t.Errorf("while lent: %s", got)
+	}
+
+	if got := value(t, first, stranger.addr, allowMigration); got != "yes" {
+		t.Errorf("a stranger was switched, too: %s", got)
 	}
 
 	second := elsewhere(t, first)
@@ -69,7 +89,7 @@ func TestDirectivesAreSetTogetherOrNotAtAll(t *testing.T) {
 	c := open(t, inventoryOf(s), Access{})
 	if err := try(t, c, plan.Step{Kind: plan.Configure, Node: "m0", Config: map[string]string{
 		"maxmemory": "64mb", "maxmemory-policy": "no-such-policy",
-	}}); err == nil || value(t, c, s.addr, "maxmemory") != "0" {
+	}}); !heldFor(err, plan.BadConfig, "maxmemory-policy") || value(t, c, s.addr, "maxmemory") != "0" {
 		t.Errorf("error %v, maxmemory %s", err, value(t, c, s.addr, "maxmemory"))
 	}
 	seen := do(t, c, plan.Step{Kind: plan.Configure, Node: "m0", Config: map[string]string{
@@ -132,6 +152,12 @@ func TestOnlyAReplicaOrAnIdleMasterIsRestarted(t *testing.T) {
 	}
 	if got := strings.Join(p.asked, " "); got != "restart[r0] restart[idle]" {
 		t.Errorf("the platform was asked: %s", got)
+	}
+	p.deed = func(string, []string) error {
+		return fmt.Errorf("restart r0: %w", cluster.BadConfig{Words: "Bad directive", Retry: "remove it"})
+	}
+	if err := try(t, c, plan.Step{Kind: plan.Restart, Node: "r0"}); !heldFor(err, plan.BadConfig, "Bad directive") {
+		t.Errorf("a refused configuration: %v", err)
 	}
 }
 

@@ -105,7 +105,7 @@ func (d *draft) putBack() []Step {
 		if n := d.node(i); n.Borrowed && d.up(i) && n.Member {
 			out = append(out, Step{
 				Kind: Configure, Node: n.Name, Config: map[string]string{replicaMigration: "yes"},
-				Reason: "an earlier run switched it off for its own work",
+				Reason: "a run switched it off for its own work",
 			})
 		}
 	}
