@@ -78,6 +78,9 @@ func claims(t Topology) []claim {
 		}
 	}
 	if t.Platform.Local != nil {
+		if dir := t.Platform.Local.Directory; dir != "" {
+			all = append(all, claim{"the directory " + t.Path(dir), t.Line})
+		}
 		for i := range t.Masters * (1 + t.ReplicasPerMaster) {
 			port := t.Platform.Local.BasePort + i
 			all = append(all, claim{fmt.Sprintf("port %d of this machine", port), t.Line},

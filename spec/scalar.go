@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -76,7 +77,7 @@ func (p *page) text(n *yaml.Node, path string) *yaml.Node {
 	if n.Style == 0 && !plainOff(n.Value, path) {
 		if what := takenFor(n.Value); what != "" {
 			p.say(path, fmt.Sprintf("%s must be text, but %s without quotes is taken for %s", path, quote(path, n.Value), what),
-				"put it in quotes")
+				cmp.Or(inUnits[path], "put it in quotes"))
 			return nil
 		}
 	}
@@ -85,6 +86,12 @@ func (p *page) text(n *yaml.Node, path string) *yaml.Node {
 		return nil
 	}
 	return textNode(n.Value)
+}
+
+// inUnits is how to write what is no text because its unit is missing.
+var inUnits = map[string]string{
+	"spec.slots.tolerance":      "such as 2%",
+	"spec.migration.maxLatency": "such as 20ms",
 }
 
 // plainOff is the one word of the format that YAML 1.1 takes for a truth value.

@@ -28,7 +28,7 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	c.renew()
 	places, err := c.platform.Places(ctx)
 	if err != nil {
-		return cluster.State{}, fmt.Errorf("observe %s: list the nodes: %w", c.want.Name, err)
+		return cluster.State{}, fmt.Errorf("list the nodes: %w", err)
 	}
 	before := c.roster()
 	before.hint(places)
@@ -46,11 +46,11 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	}
 	// A pass that was cut off saw silence where there is none.
 	if err := ctx.Err(); err != nil {
-		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+		return cluster.State{}, err
 	}
 	c.findStray(ctx, views, &seen)
 	if err := ctx.Err(); err != nil {
-		return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+		return cluster.State{}, err
 	}
 	c.keep(views)
 	c.beside = besides(seen)
@@ -59,7 +59,7 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	}
 	if f, ok := c.platform.(Furnisher); ok {
 		if seen.Fixtures, err = f.Fixtures(ctx); err != nil {
-			return cluster.State{}, fmt.Errorf("observe %s: %w", c.want.Name, err)
+			return cluster.State{}, err
 		}
 	}
 	return seen, nil
