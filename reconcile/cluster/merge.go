@@ -140,7 +140,7 @@ func (m *merger) add(v *View) {
 			if n.foreign {
 				return
 			}
-			n.Trouble = "the server at its address is " + p.self.Name
+			n.Trouble, n.Twin = "the server at its address is "+p.self.Name, p.self.Name
 			break
 		}
 		n.view, n.self, n.peer, n.ID = v, self, p, self.ID

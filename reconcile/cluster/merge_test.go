@@ -188,8 +188,39 @@ func TestFailedNeedsAMajorityOfAnsweringMasters(t *testing.T) {
 		t.Errorf("one of two masters made it %v", s.Node("n2").Health)
 	}
 	line(views, "n3", "b").Flags.Fail = true
-	if s := Merge(views); s.Node("n2").Health != Failed {
-		t.Errorf("both masters made it %v", s.Node("n2").Health)
+	if s := Merge(views); s.Node("n2").Health != Failed || s.Node("n2").Gone {
+		t.Errorf("both masters made it %v, gone: %v", s.Node("n2").Health, s.Node("n2").Gone)
+	}
+}
+
+func TestOnlyARefusedConnectionProvesThatNothingRuns(t *testing.T) {
+	views := without(t, "n2")
+	for i := range views {
+		views[i].Refused = views[i].Place.Name == "n2"
+	}
+	if s := Merge(views); s.Node("n2").Gone {
+		t.Error("nobody calls it failed, and it is gone")
+	}
+	line(views, "n1", "b").Flags.Fail, line(views, "n3", "b").Flags.Fail = true, true
+	if s := Merge(views); !s.Node("n2").Gone {
+		t.Error("it is failed and refuses connections, and is not gone")
+	}
+}
+
+func TestANodeNobodyHasAnAddressOfIsReplaced(t *testing.T) {
+	views := without(t, "n2")
+	for _, by := range []string{"n1", "n3"} {
+		l := line(views, by, "b")
+		l.Host, l.Port, l.Flags.NoAddr = "", 0, true
+	}
+	find := func() *Node { s := Merge(views); return s.ByID(id("b")) }
+	if n := find(); n == nil || n.Replaced {
+		t.Errorf("one member has an address for it: %+v", n)
+	}
+	l := line(views, "n4", "b")
+	l.Host, l.Port, l.Flags.NoAddr = "", 0, true
+	if n := find(); n == nil || !n.Replaced {
+		t.Errorf("nobody has an address for it: %+v", n)
 	}
 }
 
@@ -317,7 +348,7 @@ func TestANodeThatLostItsVolumeLeavesAGhost(t *testing.T) {
 func TestTwoPlacesOfOneServerAreToldApart(t *testing.T) {
 	views := append(world(t, three), View{Place: listed("n5"), Lines: world(t, three)[0].Lines})
 	s := Merge(views)
-	if n := s.Node("n5"); n.Health != Silent || n.ID != "" || n.Trouble != "the server at its address is n1" {
+	if n := s.Node("n5"); n.Health != Silent || n.ID != "" || n.Trouble != "the server at its address is n1" || n.Twin != "n1" {
 		t.Errorf("n5 is %+v", n)
 	}
 }

@@ -81,6 +81,9 @@ type Node struct {
 	Health  Health
 	Trouble string // why it is Silent, for people; never holds a secret
 
+	// Twin is the node whose server answers at this node's address, too; "" where
+	// none does.
+	Twin string
 	// Gone says that nothing runs as this node: its address refuses connections
 	// or its platform has no such process, and a majority of masters flags it
 	// fail. A node that hangs, or that can't be reached, is not.

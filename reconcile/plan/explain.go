@@ -68,6 +68,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A master lost its memory of the cluster (nodes.conf) and came back as another node before anybody was elected. The old node still owns the slots in everybody's eyes; as its address is another's now, it is not pinged, never counts as failed, and no replica takes over.",
 		"Look at its replicas: one that has the keys (a replica whose link works has synced with whoever answers there now, and is empty, too) takes the shard by CLUSTER FAILOVER TAKEOVER. Only then forget the old node. Without a replica, bring the old nodes.conf and data back, or accept the loss: CLUSTER FORGET the old node on every member, then allow.dataLoss.",
 	},
+	SameServer: {
+		"Two listed nodes have addresses that lead to one and the same server.",
+		"Correct the address of one of them, or take it out of the file.",
+	},
 	OtherCluster: {
 		"A listed node belongs to another cluster. Meeting it would merge the two for ever.",
 		"Take it out of the file, correct its address, or reset it yourself.",

@@ -56,6 +56,8 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{}, false
 	case n.Replaced && d.have[i] > 0 && !d.up(i):
 		return d.replaced(i), true
+	case n.Listed && (n.Twin != "" || n.Foreign):
+		return d.stranded(i), true
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
 	case d.stranger(i) && d.have[i] > 0:
@@ -66,10 +68,6 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		}, true
 	case n.Health == cluster.Loading:
 		return Hold{Wait, NodeLoading, n.Name, n.Name + " is loading its data", "it goes on when the node has loaded"}, true
-	case n.Listed && n.Foreign && n.Alone:
-		return Hold{Stuck, NotEmpty, n.Name, n.Name + " is new and claims slots already", "take it out of the file, or empty and reset the node yourself"}, true
-	case n.Listed && n.Foreign:
-		return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}, true
 	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
 		return Hold{Stuck, NotEmpty, n.Name, fmt.Sprintf("%s is new and has %s already", n.Name, d.belongings(i)), "take it out of the file, or empty the node yourself"}, true
 	case n.Uncounted != "":
@@ -84,6 +82,21 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
 	}
 	return Hold{}, false
+}
+
+// stranded is about a listed node whose server is another node's, or no blank one.
+func (d *draft) stranded(i int) Hold {
+	n := d.node(i)
+	switch {
+	case n.Twin != "":
+		return Hold{
+			Stuck, SameServer, n.Name, "one server answers as " + n.Twin + " and as " + n.Name,
+			"correct the address of one of them, or take it out of the file",
+		}
+	case n.Alone:
+		return Hold{Stuck, NotEmpty, n.Name, n.Name + " is new and claims slots already", "take it out of the file, or empty and reset the node yourself"}
+	}
+	return Hold{Stuck, OtherCluster, n.Name, n.Name + " belongs to another cluster", "take it out of the file, or reset the node yourself"}
 }
 
 // concerns reports whether trouble with node i matters: a member always does,

@@ -242,6 +242,8 @@ func readNode(t *testing.T, words []string) cluster.Node {
 			n.Listed, n.Before = false, true
 		case "silent":
 			n.Health, n.Keys, n.Lag, n.Trouble = cluster.Silent, cluster.Unknown, cluster.Unknown, "connection refused"
+		case "twin":
+			n.Twin = value
 		case "gone":
 			n.Gone = true
 		case "replaced":

@@ -4,7 +4,9 @@ import "strings"
 
 // Of is the slot of a key: CRC16 (XMODEM) of the key, or of its hash tag, modulo
 // Count. The tag is what stands between the first '{' and the next '}' when
-// that is not empty (Redis Cluster specification, "Hash tags").
+// that is not empty (Redis Cluster specification, "Hash tags"). No command asks
+// for it, as servers tell the slots of their keys; the simulation and the tests'
+// clients do, and want a reckoning that is not a server's.
 func Of(key string) int {
 	if open := strings.IndexByte(key, '{'); open >= 0 {
 		if n := strings.IndexByte(key[open+1:], '}'); n > 0 {
