@@ -34,7 +34,7 @@ type nodeSeen struct {
 	ID       string `json:"id"`
 	Address  string `json:"address"`
 	Zone     string `json:"zone"`
-	Role     string `json:"role,omitempty"` // of others: spare, new, leaving or stranger, where that is known
+	Role     string `json:"role,omitempty"` // of others: spare, new, leaving, stranger or foreign (of another cluster), where that is known
 	State    string `json:"state"`
 	LinkUp   *bool  `json:"linkUp,omitempty"`   // of replicas
 	LagBytes *int64 `json:"lagBytes,omitempty"` // of replicas, where it can be told
@@ -113,6 +113,8 @@ func (s *status) roles(r reconcile.Result) {
 			other.Role = "leaving"
 		case !n.Listed:
 			other.Role = "stranger"
+		case n.Foreign:
+			other.Role = "foreign"
 		case seated[n.Name]:
 			other.Role = "new"
 		case len(seated) > 0:

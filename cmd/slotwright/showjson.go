@@ -27,7 +27,7 @@ type eventJSON struct {
 	Plan          *planJSON     `json:"plan,omitempty"`
 	Steps         []stepJSON    `json:"steps,omitempty"`
 	Progress      *progressJSON `json:"progress,omitempty"`
-	Holds         []holdJSON    `json:"holds,omitempty"`
+	Holds         *[]holdJSON   `json:"holds,omitempty"` // nil where the event has none; else told also when empty
 	Result        *resultJSON   `json:"result,omitempty"`
 	Code          *exit         `json:"code,omitempty"`
 	Error         string        `json:"error,omitempty"`
@@ -72,7 +72,7 @@ func (s *eventShow) event(e reconcile.Event) {
 		out.Event = "progress"
 		out.Progress = new(jsonOfProgress(p))
 	case reconcile.Waiting:
-		out.Holds = jsonOfHolds(e.Plan.Holds)
+		out.Holds = new(jsonOfHolds(e.Plan.Holds))
 	}
 	s.print(out)
 }
@@ -100,7 +100,7 @@ func (s *eventShow) due(p plan.Progress) bool {
 
 func (s *eventShow) result(r reconcile.Result) {
 	s.print(eventJSON{
-		Event: "result", Cluster: r.Cluster, Error: textOf(r.Err), Holds: jsonOfHolds(r.Plan.Holds),
+		Event: "result", Cluster: r.Cluster, Error: textOf(r.Err), Holds: new(jsonOfHolds(r.Plan.Holds)),
 		Result: &resultJSON{r.Sync(), jsonOfSteps(r.Done), jsonOfSteps(r.Failed), jsonOfSteps(r.NotStarted())},
 	})
 }

@@ -42,10 +42,10 @@ func TestStatusPrintsForPeopleAndPrograms(t *testing.T) {
 	held := reconcile.Result{Cluster: "orders", Observed: true, Seen: ailing(t)}
 	held.Plan.Holds = []plan.Hold{{Why: plan.Wait, Code: plan.NodeSilent}}
 	grows := reconcile.Result{Cluster: "grows", Observed: true, Seen: cluster.State{Formed: true}}
-	for _, name := range []string{"a", "new", "spare", "leaving", "stranger"} {
+	for _, name := range []string{"a", "new", "spare", "leaving", "stranger", "foreign"} {
 		n := cluster.Node{Name: name, ID: "id-" + name, Addr: name + ".test:6379", Exists: true, Ready: true}
 		n.Listed, n.Before = name != "leaving" && name != "stranger", name == "leaving"
-		n.Member = n.Before || name == "a"
+		n.Member, n.Foreign = n.Before || name == "a", name == "foreign"
 		if name == "a" {
 			n.Slots = slots(t, "0-16383")
 		}
