@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 	"github.com/slotwright/slotwright/cmd/slotwright/tell"
@@ -101,11 +102,16 @@ func (f *following) flags(c *cobra.Command) {
 	flags.DurationVar(&f.timeout, "timeout", reconcile.DefaultPatience, "end a pass after this long without progress")
 	flags.DurationVar(&f.quiet, "failback-after", time.Minute, "bring masters back only when nothing has changed for this long")
 	flags.StringVar(&f.format, "log-format", "text", "how to log: text or json")
+	f.others(flags)
+	f.tells.flags(c)
+	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
+}
+
+// others are the flags about who else is there: clients, and other daemons.
+func (f *following) others(flags *pflag.FlagSet) {
 	flags.StringVar(&f.listen, "listen", "", "serve /healthz, /readyz, /metrics, /api/v1/status and /hooks/ at this `ADDRESS`")
 	flags.StringVar(&f.hookSecret, "hook-secret-file", "", "`FILE` with the secret of webhooks; without it there are none")
 	flags.StringVar(&f.lease, "lease", "", "act only while holding this Kubernetes Lease, `NAMESPACE/NAME`; others stand by")
-	f.tells.flags(c)
-	flags.StringSliceVar(&f.forget, "forget", nil, "stop to report this orphaned `CLUSTER`")
 }
 
 func (f *following) run(ctx context.Context) error {

@@ -2,12 +2,21 @@ package kube
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 )
+
+// What client-go meets comes back as an error and is told once: its own log would
+// stand between the lines of ours.
+func init() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+}
 
 // requestTimeout bounds one request; a watch has none.
 const requestTimeout = 20 * time.Second

@@ -36,6 +36,7 @@ func (p *Platform) place(now *seen, s seat, zones map[string]string) cluster.Pla
 		out.Zone, out.Host = zones[pod.Spec.NodeName], pod.Spec.NodeName
 	} else {
 		out.Outdated = now.outdated(s.set, pod, p)
+		out.Exists = out.Exists && !(out.Outdated && neverRan(pod))
 	}
 	if ip := pod.Status.PodIP; ip != "" && pod.Status.Phase == corev1.PodRunning {
 		out.Addr = net.JoinHostPort(ip, strconv.Itoa(portOf(pod)))
@@ -56,6 +57,18 @@ func (s *seen) outdated(set string, pod *corev1.Pod, p *Platform) bool {
 		}
 	}
 	return false // its zone is gone: it leaves
+}
+
+// neverRan reports whether a pod's server has not begun once: its image is not
+// there, or no machine has room. Such a pod holds nothing, and is made anew where
+// the topology changed meanwhile.
+func neverRan(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == container {
+			return c.State.Running == nil && c.State.Terminated == nil && c.LastTerminationState.Terminated == nil && c.RestartCount == 0
+		}
+	}
+	return pod.Spec.NodeName == "" && pod.Status.Phase == corev1.PodPending && pod.DeletionTimestamp == nil
 }
 
 // portOf is where a pod's server listens: the port called redis, or the usual

@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Start makes nodes: it raises the StatefulSets until they cover the names, and
 // applies all that pods need before that. It never lowers one. Nodes between,
-// which the StatefulSet can't leave out, are made too.
+// which the StatefulSet can't leave out, are made too. Pods that never ran and
+// have an older template are made anew.
 func (p *Platform) Start(ctx context.Context, names []string) error {
 	now, err := p.look(ctx)
 	if err != nil {
@@ -28,7 +30,20 @@ func (p *Platform) Start(ctx context.Context, names []string) error {
 	if p.adopted() != "" {
 		return p.raiseAdopted(ctx, now, need)
 	}
-	return p.furnish(ctx, now, need)
+	if err := p.furnish(ctx, now, need); err != nil {
+		return err
+	}
+	for _, name := range names {
+		set, _, _ := split(name)
+		pod := now.pods[name]
+		if pod == nil || !now.outdated(set, pod, p) || !neverRan(pod) {
+			continue
+		}
+		if err := p.api.remove(ctx, pods, name, pod.UID, metav1.DeletePropagationBackground); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Platform) raiseAdopted(ctx context.Context, now *seen, need map[string]int) error {
