@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e matrix soak bench fuzz lint demo demo-gitops engines testbed testbed-test clean
+.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops engines testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -28,6 +28,18 @@ race: ## the same, with the race detector
 e2e: ## the command against real servers
 	@$(servers) jq sshd
 	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
+
+# In a Kubernetes of its own; TESTS chooses by regular expression.
+TESTS ?= .
+e2e-kube: testbed ## the command against real pods
+	@$(servers)
+	@.ci/engines redis-7.0 && .ci/engines redis-8.0
+	@export KUBEBUILDER_ASSETS=$$(deploy/testbed/build); dir=$$(mktemp -d) && trap 'bin/testbed down --dir $$dir' EXIT && \
+	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root --image redis:8.0=.engines/redis-8.0/root --nodes 6 --zones a,b,c && \
+	bin/testbed exec --dir $$dir go test -tags e2ekube -timeout 60m -count 1 -run '$(TESTS)' -v ./cmd/slotwright/e2ekube
+
+kube: testbed ## the platform kubernetes against a real API server
+	KUBEBUILDER_ASSETS=$$(deploy/testbed/build) go test -tags apiserver -count 1 ./reconcile/platform/kube
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks
 # on replicas. The clusters of two engines and Valkey's databases come last.
@@ -63,7 +75,7 @@ lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	promtool check rules deploy/monitoring/alerts.yaml
 	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
-	go vet -tags e2e,engines,bench,soak ./...
+	go vet -tags e2e,e2ekube,apiserver,engines,bench,soak ./...
 	$(linter) run --timeout 15m
 	cd deploy/testbed && $(abspath $(linter)) run --timeout 15m --config $(CURDIR)/.golangci.yml ./...
 

@@ -1,0 +1,101 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// repository is a git repository that a daemon follows.
+type repository struct {
+	b   *bench
+	dir string
+}
+
+func (b *bench) repository() *repository {
+	b.Helper()
+	r := &repository{b, filepath.Join(b.dir, "source")}
+	b.must(os.Mkdir(r.dir, 0o700))
+	r.git("init", "-q", "-b", "main")
+	return r
+}
+
+func (b *bench) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (r *repository) git(args ...string) {
+	r.b.Helper()
+	c := exec.Command("git", args...)
+	c.Dir = r.dir
+	c.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example")
+	if out, err := c.CombinedOutput(); err != nil {
+		r.b.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+// commit makes text the topology.
+func (r *repository) commit(text string) {
+	r.b.Helper()
+	r.b.must(os.WriteFile(filepath.Join(r.dir, "orders.yaml"), []byte(text), 0o600))
+	r.git("add", "-A")
+	r.git("commit", "-qm", "change")
+}
+
+// log is the output of a daemon, which a test may read while it runs.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// daemon is a running slotwright.
+type daemon struct {
+	*exec.Cmd
+	log *log
+}
+
+// follows starts a daemon on a repository.
+func (b *bench) follows(r *repository, more ...string) *daemon {
+	b.Helper()
+	args := append([]string{"run", "--source", "file://" + filepath.Join(r.dir, ".git"), "--branch", "main", "--interval", "1s", "--resync", "1m", "--failback-after", "5s"}, more...)
+	d := &daemon{b.command(context.Background(), args...), &log{}}
+	d.Stdout, d.Stderr = d.log, d.log
+	b.must(d.Start())
+	b.Cleanup(func() {
+		d.ends(syscall.SIGTERM)
+		if b.Failed() {
+			b.Logf("the daemon said:\n%s", d.log)
+		}
+	})
+	return d
+}
+
+// ends stops a daemon and waits for its end.
+func (d *daemon) ends(s syscall.Signal) {
+	_ = d.Process.Signal(s)
+	kill := time.AfterFunc(patience, func() { _ = d.Process.Kill() })
+	defer kill.Stop()
+	_ = d.Wait()
+}

@@ -1,0 +1,113 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"strings"
+	"testing"
+)
+
+// reaches waits until the cluster has the shape.
+func (b *bench) reaches(masters, replicas int) {
+	b.Helper()
+	last := ""
+	defer func() {
+		if b.Failed() {
+			b.Logf("last seen: %s", last)
+		}
+	}()
+	b.eventually("the shape is reached", func() bool {
+		last = b.misshape(masters, replicas)
+		return last == ""
+	})
+}
+
+func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1))
+	b.follows(r)
+	b.reaches(3, 1)
+	client := b.writes()
+
+	r.commit(b.topology(4, 1))
+	b.reaches(4, 1)
+	r.commit(b.topology(3, 1))
+	b.reaches(3, 1)
+	if claims := b.in("get", "pvc", "-o", "name"); !strings.Contains(claims, "data-orders-a-2") {
+		t.Errorf("the claims of the pods that left are gone:\n%s", claims)
+	}
+	r.commit(b.topology(3, 2))
+	b.reaches(3, 2)
+	t.Logf("longest time without an answer: %s", client.end())
+
+	r.commit(b.topology(3, 2, "spec:\n", "spec:\n  state: Absent\n  allow: {delete: orders}\n"))
+	b.eventually("everything is removed", func() bool {
+		return !strings.Contains(b.in("get", "statefulsets,services,configmaps,poddisruptionbudgets,pods", "-o", "name"), "orders")
+	})
+	if claims := b.in("get", "pvc", "-o", "name"); !strings.Contains(claims, "data-orders-a-0") {
+		t.Errorf("the claims are gone, and nobody said that they may go:\n%s", claims)
+	}
+}
+
+// old is a plain manifest of a Redis Cluster, as people deploy one.
+const old = `apiVersion: v1
+kind: Service
+metadata: {name: redis-cluster}
+spec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: redis-cluster}, ports: [{port: 6379, name: client}, {port: 16379, name: gossip}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: redis-cluster}
+spec:
+  serviceName: redis-cluster
+  replicas: 6
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: redis-cluster}}
+  template:
+    metadata: {labels: {app: redis-cluster}}
+    spec:
+      dnsPolicy: Default
+      topologySpreadConstraints:
+      - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: redis-cluster}}}
+      containers:
+      - name: redis
+        image: redis:7.0
+        command: [sh, -c, "exec redis-server --cluster-enabled yes --appendonly yes --dir /data --protected-mode no --cluster-node-timeout 5000 --cluster-announce-ip $POD_IP"]
+        env: [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
+        ports: [{containerPort: 6379, name: client}, {containerPort: 16379, name: gossip}]
+        readinessProbe: {tcpSocket: {port: client}, periodSeconds: 2}
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+`
+
+func TestAPlainStatefulSetIsAdoptedGrownAndShrunk(t *testing.T) {
+	b := newBench(t)
+	b.in("apply", "-f", b.write(old))
+	b.in("rollout", "status", "statefulset/redis-cluster", "--timeout=3m")
+	b.create(b.addresses())
+	client := b.writes()
+	template := b.in("get", "statefulset", "redis-cluster", "-o", "jsonpath={.spec.template}{.metadata.labels}")
+	adopted := func(masters string) string {
+		return strings.NewReplacer("MASTERS", masters, "NAMESPACE", b.namespace).Replace(`apiVersion: slotwright/v1alpha1
+kind: RedisCluster
+metadata: {name: orders}
+spec:
+  masters: MASTERS
+  replicasPerMaster: 1
+  platform: {kubernetes: {namespace: NAMESPACE, adopt: {statefulSet: redis-cluster}}}
+`)
+	}
+	b.apply(adopted("3")) // redis-cli knows nothing of zones
+	b.shaped(3, 1)
+	b.apply(adopted("4"))
+	b.shaped(4, 1)
+	b.apply(adopted("3"))
+	b.shaped(3, 1)
+	t.Logf("longest time without an answer: %s", client.end())
+	if now := b.in("get", "statefulset", "redis-cluster", "-o", "jsonpath={.spec.template}{.metadata.labels}"); now != template {
+		t.Errorf("its template was touched:\n%s\nwas\n%s", now, template)
+	}
+}

@@ -1,0 +1,91 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// create has redis-cli make a cluster of addresses, as people do.
+func (b *bench) create(addresses []string) {
+	b.Helper()
+	args := append([]string{"--cluster", "create"}, addresses...)
+	args = append(args, "--cluster-replicas", "1", "--cluster-yes")
+	if out, err := exec.Command("redis-cli", args...).CombinedOutput(); err != nil {
+		b.Fatalf("redis-cli: %v\n%s", err, out)
+	}
+}
+
+func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1))
+	b.follows(r)
+	b.reaches(3, 1)
+	client := b.writes()
+	time.Sleep(2 * time.Second) // of traffic
+
+	before := b.pods()
+	b.in("delete", "pod", "orders-a-0", "--wait=true")
+	b.eventually("another pod has the name", func() bool {
+		p, ok := b.pods()["orders-a-0"]
+		return ok && p.uid != before["orders-a-0"].uid
+	})
+	b.reaches(3, 1)
+
+	t.Logf("longest time without an answer, one pod deleted: %s", client.end())
+	before = b.pods()
+	b.in("delete", "pod", "--all", "--wait=true")
+	b.eventually("all pods are new", func() bool {
+		now := b.pods()
+		for name, p := range before {
+			if q, ok := now[name]; !ok || q.uid == p.uid {
+				return false
+			}
+		}
+		return true
+	})
+	begin := time.Now()
+	b.reaches(3, 1)
+	b.eventually("every pod serves", func() bool {
+		for _, addr := range b.addresses() {
+			if text, err := b.ask(addr, "CLUSTER", "INFO"); err != nil || !strings.Contains(text, "cluster_state:ok") {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("all pods deleted: whole again %s after all had addresses", time.Since(begin).Round(time.Millisecond))
+	client.check()
+}
+
+func TestPodsThatLoseTheirDataAreReportedAndNothingIsClaimed(t *testing.T) {
+	b := newBench(t)
+	text := b.topology(3, 1, "      storage: {size: 1Gi}\n", "")
+	b.apply(text)
+	before := b.pods()
+	b.in("delete", "pod", "--all", "--wait=true")
+	b.eventually("six other pods answer", func() bool {
+		now := b.pods()
+		for name, p := range now {
+			if pong, err := b.ask(p.ip+":6379", "PING"); err != nil || pong != "PONG" || p.uid == before[name].uid {
+				return false
+			}
+		}
+		return len(now) == 6
+	})
+	out := b.run(3, "apply", b.write(text), "--auto-approve", "--timeout", "30s")
+	if !strings.Contains(out, "Ask LostSlots") || strings.Contains(out, "Assign") {
+		t.Errorf("the loss is not held:\n%s", out)
+	}
+	for _, m := range b.members() {
+		if m.slots != "" {
+			t.Errorf("%s claims slots %s", m.addr, m.slots)
+		}
+	}
+	b.apply(strings.Replace(text, "spec:\n", "spec:\n  allow: {dataLoss: [0-16383]}\n", 1))
+	b.shaped(3, 1)
+}

@@ -1,0 +1,69 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAnotherImageComesInWithoutALostWrite(t *testing.T) {
+	b := newBench(t)
+	b.apply(b.topology(3, 1))
+	client := b.writes()
+	out := b.apply(b.topology(3, 1, "redis:7.0", "redis:8.0"))
+	t.Logf("longest time without an answer: %s", client.end())
+	b.shaped(3, 1)
+	for name, p := range b.pods() {
+		if p.image != "redis:8.0" {
+			t.Errorf("%s runs %s", name, p.image)
+		}
+	}
+	first, last := strings.Index(out, "stage begins: Restart"), strings.LastIndex(out, "stage begins: Restart")
+	if p := strings.Index(out, "stage begins: Promote"); first < 0 || p < first || p > last {
+		t.Errorf("masters were not handed over between the restarts:\n%s", out)
+	}
+}
+
+func TestAMachineIsDrainedWhileSlotsMove(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1))
+	d := b.follows(r)
+	b.reaches(3, 1)
+	client := b.writes()
+	r.commit(b.topology(4, 1))
+	b.eventually("slots move", func() bool { return strings.Contains(d.log.String(), "Move") })
+	machine := b.pods()["orders-b-0"].node
+	t.Cleanup(func() { b.kubectl("uncordon", machine) })
+	b.kubectl("drain", machine, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=3m", "--pod-selector=slotwright/cluster=orders")
+	b.reaches(4, 1)
+	t.Logf("longest time without an answer: %s", client.end())
+	for name, p := range b.pods() {
+		if p.node == machine {
+			t.Errorf("%s is still on %s", name, machine)
+		}
+	}
+}
+
+func TestAnImageThatIsNotThereStopsAtTheFirstPodAndCanBeTakenBack(t *testing.T) {
+	b := newBench(t)
+	b.apply(b.topology(3, 1))
+	client := b.writes()
+	out := b.run(3, "apply", b.write(b.topology(3, 1, "redis:7.0", "redis:none")), "--auto-approve", "--timeout", "40s")
+	if !strings.Contains(out, "redis:none") {
+		t.Errorf("the reason is not told:\n%s", out)
+	}
+	changed := 0
+	for _, p := range b.pods() {
+		if p.image == "redis:none" {
+			changed++
+		}
+	}
+	if changed != 1 {
+		t.Errorf("%d pods have the image that is not there", changed)
+	}
+	b.apply(b.topology(3, 1))
+	t.Logf("longest time without an answer: %s", client.end())
+	b.shaped(3, 1)
+}
