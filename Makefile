@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops engines testbed testbed-test clean
+.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops engines manifests testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -77,6 +77,7 @@ lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	go vet ./...
 	go vet -tags e2e,e2ekube,apiserver,engines,bench,soak ./...
 	$(linter) run --timeout 15m
+	cd deploy/render && $(abspath $(linter)) run --timeout 15m --config $(CURDIR)/.golangci.yml ./...
 	cd deploy/testbed && $(abspath $(linter)) run --timeout 15m --config $(CURDIR)/.golangci.yml ./...
 
 # The linter's own modules stay out of the product's go.mod.
@@ -93,6 +94,9 @@ demo-gitops: build ## two daemons follow a repository here: create, grow, a typo
 
 engines: ## Redis 7.0 and 8.0, Valkey 8 and 9.1 into .engines/
 	.ci/engines
+
+manifests: ## render the chart and the overlays, and hold them against what they were
+	cd deploy/render && go test ./...
 
 testbed: ## a Kubernetes of its own for tests: bin/testbed, and its servers in .kube/, built once
 	@.ci/install containerd runc busybox /usr/lib/cni/bridge
