@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"bytes"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +24,14 @@ func TestAStaleNodesConfIsRefused(t *testing.T) {
 	key, owner := keysOf(7, 1)[0], b.owner(0, 7)
 	b.do(owner, "SET", key, "kept")
 	other := b.write("other.yaml", shape{masters: 3, nodes: []int{3, 4, 5}})
+	text, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Under the same name it would be the same cluster, told to move there.
+	if err := os.WriteFile(other, bytes.Replace(text, []byte("name: orders"), []byte("name: others"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	b.must(0, "apply", other, "--auto-approve")
 	b.do(3, "SET", b.keyAt(3), "of the other cluster")
 	b.set("cluster-require-full-coverage", "no", 6)
