@@ -185,8 +185,10 @@ func TestARunThatSeesAMinorityMovesAndRemovesNothing(t *testing.T) {
 	b.hide(hidden, grow)
 	after := b.members(seen)
 	for name, m := range before {
-		if after[name].line != m.line {
-			t.Errorf("%s was %s and is %s", name, m.line, after[name].line)
+		// Newcomers that meet resolve their equal epochs, and with that may take
+		// one that a member has, which then takes a new one itself.
+		if now := after[name]; now.id != m.id || now.master != m.master || now.slots != m.slots {
+			t.Errorf("%s was %s and is %s", name, m.line, now.line)
 		}
 	}
 	b.fleet.Read(t, 1000, 32)
