@@ -34,8 +34,9 @@ TESTS ?= .
 e2e-kube: testbed ## the command against real pods
 	@$(servers)
 	@.ci/engines redis-7.0 && .ci/engines redis-8.0
+	@CGO_ENABLED=0 go build -trimpath -o bin/slotwright ./cmd/slotwright
 	@export KUBEBUILDER_ASSETS=$$(deploy/testbed/build); dir=$$(mktemp -d) && trap 'bin/testbed down --dir $$dir' EXIT && \
-	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root --image redis:8.0=.engines/redis-8.0/root --nodes 6 --zones a,b,c && \
+	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root --image redis:8.0=.engines/redis-8.0/root --image slotwright:dev=bin/slotwright --nodes 6 --zones a,b,c && \
 	bin/testbed exec --dir $$dir go test -tags e2ekube -timeout 60m -count 1 -run '$(TESTS)' -v ./cmd/slotwright/e2ekube
 
 kube: testbed ## the platform kubernetes against a real API server

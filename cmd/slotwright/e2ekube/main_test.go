@@ -3,7 +3,7 @@
 // Package e2ekube drives the built command against a real Kubernetes, the way a
 // person or a daemon does: topologies in, pods out. It runs where kubectl and the
 // addresses of pods can be reached, with a KUBECONFIG that may do everything, and
-// images redis:7.0 and redis:8.0; make e2e-kube brings all that.
+// images redis:7.0, redis:8.0 and slotwright:dev; make e2e-kube brings all that.
 package e2ekube
 
 import (

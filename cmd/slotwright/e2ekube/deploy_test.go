@@ -1,0 +1,94 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// values are those of a daemon that follows url, in a namespace where only its
+// own rights hold. There is no DNS.
+func values(url string) string {
+	return `
+image: slotwright:dev
+imagePullPolicy: Never
+flags: {source: "` + url + `", branch: main, interval: 1s, resync: 1m, failback-after: 5s}
+credentials:
+  git-password-file: {secret: git, key: password}
+  git-ca-file: {configMap: git-ca, key: ca.crt}
+podSpec: {dnsPolicy: Default}
+`
+}
+
+// The daemon runs as two pods of the chart, in a namespace that takes restricted
+// pods only, with a password for git and one for the servers.
+func TestTheDaemonOfTheChartMakesScalesAndRemovesAClusterByItsRightsAlone(t *testing.T) {
+	const gitWord, redisWord = "canary-of-git", "canary-of-redis"
+	b := newBench(t)
+	b.kubectl("label", "namespace", b.namespace, "pod-security.kubernetes.io/enforce=restricted")
+	r := b.repository()
+	url, ca := r.serves(gitWord)
+	b.in("create", "secret", "generic", "git", "--from-literal=password="+gitWord)
+	b.in("create", "secret", "generic", "redis", "--from-literal=pw="+redisWord)
+	b.in("create", "configmap", "git-ca", "--from-literal=ca.crt="+ca)
+	wanted := func(masters int, more string) {
+		r.commit(b.topology(masters, 1, "spec:\n", "spec:\n  auth: {password: {secret: {name: redis, key: pw}}}\n"+more))
+	}
+	wanted(3, "")
+	manifests := b.chart(values(url))
+	b.installed(manifests)
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := b.tryKubectl("-n", b.namespace, "logs", "-l", "app.kubernetes.io/name=slotwright", "--prefix", "--tail=200")
+			t.Logf("the daemons said:\n%s", out)
+		}
+	})
+	b.in("rollout", "status", "deployment/slotwright", "--timeout=3m")
+	b.becomes(3, 1)
+
+	wanted(4, "")
+	first := b.holder()
+	b.in("delete", "pod", first, "--force", "--grace-period=0") // as a machine that dies: the Lease is not given back
+	b.eventually("the other daemon leads", func() bool { h := b.holder(); return h != "" && h != first })
+	b.becomes(4, 1)
+	wanted(3, "")
+	b.becomes(3, 1)
+	logs := b.in("logs", "-l", "app.kubernetes.io/name=slotwright", "--tail=-1")
+	objects := b.in("get", "events,configmaps,services,statefulsets,pods,deployments,leases,poddisruptionbudgets,pvc", "-o", "yaml")
+	if !strings.Contains(objects, "reason: Move") {
+		t.Error("no Event tells of a step")
+	}
+	for _, word := range []string{gitWord, redisWord} {
+		if strings.Contains(logs, word) || strings.Contains(objects, word) {
+			t.Errorf("%s is in a log or an object", word)
+		}
+	}
+	if strings.Contains(logs, "forbidden") {
+		t.Errorf("something was forbidden:\n%s", logs)
+	}
+
+	wanted(3, "  state: Absent\n  allow: {delete: orders}\n")
+	b.eventually("everything is removed", func() bool {
+		return !strings.Contains(b.in("get", "statefulsets,services,configmaps,poddisruptionbudgets,pods", "-o", "name"), "orders")
+	})
+}
+
+// What a server does not know of it would not say: validation is strict.
+func TestTheAPIServerAcceptsTheChartAndTheOverlays(t *testing.T) {
+	b := newBench(t)
+	dry := []string{"--dry-run=server", "--validate=strict"}
+	for _, more := range []string{"", "clusterWide: true\n", "state: {claim: c}\nreplicas: 1\nnetworkPolicy: {enabled: true, from: [{podSelector: {}}]}\nrbac: {nodes: true}\n"} {
+		b.installed(b.chart(values("https://git.example.com/r.git")+more), dry...)
+	}
+	for _, name := range []string{"namespaced", "cluster-wide"} {
+		shipped, err := filepath.Abs("../../../deploy/kustomize/overlays/" + name)
+		b.must(err)
+		from, err := filepath.Rel(b.dir, shipped)
+		b.must(err)
+		b.must(os.WriteFile(filepath.Join(b.dir, "kustomization.yaml"), []byte("namespace: "+b.namespace+"\nresources: ["+from+"]\n"), 0o600))
+		b.kubectl(append([]string{"apply", "-k", b.dir}, dry...)...)
+	}
+}
