@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops engines manifests testbed testbed-test clean
+.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -35,6 +35,7 @@ e2e-kube: testbed ## the command against real pods
 	@$(servers)
 	@.ci/engines redis-7.0 && .ci/engines redis-8.0
 	@CGO_ENABLED=0 go build -trimpath -o bin/slotwright ./cmd/slotwright
+	@go build -C deploy/render -o /dev/null . # what it needs can't be had in there
 	@export KUBEBUILDER_ASSETS=$$(deploy/testbed/build); dir=$$(mktemp -d) && trap 'bin/testbed down --dir $$dir' EXIT && \
 	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root --image redis:8.0=.engines/redis-8.0/root --image slotwright:dev=bin/slotwright --nodes 6 --zones a,b,c && \
 	bin/testbed exec --dir $$dir go test -tags e2ekube -timeout 60m -count 1 -run '$(TESTS)' -v ./cmd/slotwright/e2ekube
@@ -72,7 +73,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 lint: $(linter) ## vet, the pinned linter, shellcheck, the alert rules
 	@.ci/install shellcheck promtool
-	shellcheck .ci/run .ci/install .ci/engines deploy/testbed/build -x examples/demo.bash examples/quickstart/demo.sh examples/gitops/demo.sh
+	shellcheck .ci/run .ci/install .ci/engines deploy/testbed/build -x examples/demo.bash examples/quickstart/demo.sh examples/gitops/demo.sh examples/kubernetes/demo.sh
 	promtool check rules deploy/monitoring/alerts.yaml
 	promtool test rules deploy/monitoring/alerts_test.yaml
 	go vet ./...
@@ -92,6 +93,13 @@ demo: build ## six servers on this machine: create, grow, shrink, lose nothing
 demo-gitops: build ## two daemons follow a repository here: create, grow, a typo, a revert
 	@$(servers)
 	examples/gitops/demo.sh
+
+demo-kube: build ## pods over three zones, where kubectl's context is, else in the testbed
+	@if kubectl config current-context >/dev/null 2>&1; then examples/kubernetes/demo.sh; else \
+	$(MAKE) testbed && .ci/engines redis-7.0 && \
+	export KUBEBUILDER_ASSETS=$$(deploy/testbed/build); dir=$$(mktemp -d) && trap 'bin/testbed down --dir $$dir' EXIT && \
+	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root && \
+	bin/testbed exec --dir $$dir examples/kubernetes/demo.sh; fi
 
 engines: ## Redis 7.0 and 8.0, Valkey 8 and 9.1 into .engines/
 	.ci/engines
