@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -42,9 +43,11 @@ func newWorld(n int) *sim.World {
 // apply is one run of slotwright on a world. Call it in a synctest bubble.
 func apply(t *testing.T, w *sim.World, want spec.Topology, knife *simdial.Knife, state string) reconcile.Result {
 	t.Helper()
+	var clock sync.WaitGroup
+	defer clock.Wait() // who changes the world after the run does so alone
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go simdial.Clock(ctx, w)
+	clock.Go(func() { simdial.Clock(ctx, w) })
 	platform, err := static.New(want)
 	if err != nil {
 		t.Fatal(err)
