@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e e2e-kube kube matrix soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
+.PHONY: help build test race e2e e2e-stories e2e-truth e2e-kube kube matrix soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -25,9 +25,18 @@ race: ## the same, with the race detector
 	@$(servers)
 	go test -race -timeout 20m ./...
 
-e2e: ## the command against real servers
+e2e: e2e-stories e2e-truth ## the command against real servers; with -j2 in half the time
+
+# What takes minutes each: clients that demand every version, whatever falls.
+truth = ClientsAreTold|OnlyAMaster|APersonWho|AHashOf|KeysOfEveryType|SlotsThatHold|TransactionsStay|AnInterruptedRun|AClusterLivesByCommits|ARunKilled
+
+e2e-stories:
 	@$(servers) jq sshd
-	go test -tags e2e -timeout 40m -count 1 ./cmd/slotwright/e2e
+	go test -tags e2e -timeout 40m -count 1 -skip '^Test($(truth))' ./cmd/slotwright/e2e
+
+e2e-truth:
+	@$(servers) sshd
+	go test -tags e2e -timeout 40m -count 1 -run '^Test($(truth))' ./cmd/slotwright/e2e
 
 # In a Kubernetes of its own; TESTS chooses by regular expression.
 TESTS ?= .
