@@ -122,7 +122,14 @@ func (o *origin) open(memory *follow.Memory, looked func(error)) (gitsync.Source
 		o.dir.Rescan, o.dir.Looked = min(o.git.Interval, 30*time.Second), looked
 		return gitsync.Dir(o.source, o.dir)
 	}
-	o.git.URL, o.git.Since, o.git.Looked = o.source, memory.Seen(), looked
+	since, err := memory.Seen()
+	if err != nil && o.git.Trust.FastForward { // without it the loss is only logged
+		return nil, fault{
+			text: fmt.Sprintf("source: which history %s had can't be told: %s", gitsync.Display(o.source), err),
+			hint: fmt.Sprintf("bring %s back, or remove it to follow whatever the branch has now", memory.Path()),
+		}
+	}
+	o.git.URL, o.git.Since, o.git.Looked = o.source, since, looked
 	source, err := gitsync.Clone(o.git)
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)

@@ -59,10 +59,11 @@ func Remember(state, name string, words ...string) (*Memory, error) {
 	return &Memory{path: filepath.Join(state, "source-"+id), name: name}, nil
 }
 
-// Seen is the revision that an earlier process saw last, or "".
-func (m *Memory) Seen() string {
-	file, _ := m.load()
-	return file.Seen
+// Seen is the revision that an earlier process saw last, or "" when there was
+// none. The error says that there was one, and that it can't be told any more.
+func (m *Memory) Seen() (string, error) {
+	file, err := m.load()
+	return file.Seen, err
 }
 
 // Forget drops orphans by name. What is not one is left as it is.

@@ -46,7 +46,7 @@ func TestWhatIsRememberedIsReadBack(t *testing.T) {
 	if diff := cmp.Diff(want.entries, got.entries); diff != "" {
 		t.Errorf("the clusters differ:\n%s", diff)
 	}
-	if got.seen != "r3" || got.good != "r2" || m.Seen() != "r3" {
+	if got.seen != "r3" || got.good != "r2" || seen(t, m) != "r3" {
 		t.Errorf("seen %s, good %s", got.seen, got.good)
 	}
 	if info, err := os.Stat(m.Path()); err != nil || info.Mode().Perm() != 0o600 {
@@ -240,4 +240,29 @@ func FuzzMemory(f *testing.F) {
 			}
 		}
 	})
+}
+
+func seen(t *testing.T, m *Memory) string {
+	t.Helper()
+	revision, err := m.Seen()
+	if err != nil {
+		t.Error(err)
+	}
+	return revision
+}
+
+// Whoever asks which history a branch had must not be told that it had none.
+func TestADamagedMemoryIsNotAnEmptyOne(t *testing.T) {
+	for _, text := range []string{"", "garb{{", `{"formatVersion":99}`} {
+		m, err := Remember(t.TempDir(), "source", "word")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(m.Path(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if revision, err := m.Seen(); err == nil {
+			t.Errorf("%q: revision %q without an error", text, revision)
+		}
+	}
 }
