@@ -90,6 +90,7 @@ func TestWatchAppliesOnSave(t *testing.T) {
 	save("orders.yaml", four)
 	b.sees(s, "Meet n3", "done: Move")
 	masters(4)
+	b.until("all have heard of it", func() bool { return b.plan(filepath.Join(dir, "orders.yaml")).State == "InSync" })
 	b.settled(filepath.Join(dir, "orders.yaml"))
 	b.untouched(first(4), func() {
 		save("orders.yaml", strings.Replace(three, "masters:", "mastres:", 1))
