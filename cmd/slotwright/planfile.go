@@ -8,10 +8,10 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -72,7 +72,10 @@ func savePlans(path string, all []surveyed, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	return replace(path, append(text, '\n'))
+	if err := follow.Replace(path, ".plan-*", append(text, '\n')); err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	return nil
 }
 
 func save(s surveyed) (saved, error) {
@@ -122,26 +125,6 @@ func (s saved) renewed(now reconcile.Result) []string {
 		}
 	}
 	return out
-}
-
-// replace writes a file with mode 0600 beside path and renames it.
-func replace(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".plan-*")
-	if err != nil {
-		return fmt.Errorf("save plan: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("save plan: %w", err)
-	}
-	return nil
 }
 
 // isPlanFile reports whether a file begins like a plan file. Whether it is a

@@ -174,11 +174,14 @@ func (m *Memory) save(file memoryFile) error {
 	if err != nil {
 		return err
 	}
-	return m.replace(append(text, '\n'))
+	return Replace(m.Path(), filepath.Base(m.path)+".new-*", append(text, '\n'))
 }
 
-func (m *Memory) replace(text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(m.path), filepath.Base(m.path)+".new-*")
+// Replace writes a file, which only its owner can read, whole or not at all:
+// beside it under a name of the pattern temp (see os.CreateTemp) first. A process
+// that is killed in the middle leaves that one.
+func Replace(path, temp string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), temp)
 	if err != nil {
 		return err
 	}
@@ -191,7 +194,7 @@ func (m *Memory) replace(text []byte) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), m.Path())
+		err = os.Rename(f.Name(), path)
 	}
 	return err
 }

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
+
+	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 )
 
 // Ledger remembers what was told last, where and of whom. It may be read and
@@ -111,17 +112,5 @@ func (l *Ledger) save() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(l.path), ".told-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), l.path)
-	}
-	return err
+	return follow.Replace(l.path, ".told-*", append(text, '\n'))
 }
