@@ -47,13 +47,7 @@ func newRegion(b *testing.B) *region {
 
 func (r *region) git(dir string, args ...string) string {
 	r.b.Helper()
-	cmd := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		r.b.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return strings.TrimSpace(string(out))
+	return livetest.Git(r.b, dir, args...)
 }
 
 // push commits a topology for each of the first n clusters, with some memory for

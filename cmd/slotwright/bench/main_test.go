@@ -9,9 +9,9 @@ package bench
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
 var (
@@ -20,18 +20,11 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slotwright-bench-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "slotwright")
-	if out, err := exec.Command("go", "build", "-o", binary, "github.com/slotwright/slotwright/cmd/slotwright").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s", out)
-		os.Exit(1)
-	}
+	path, remove := livetest.Command()
+	binary = path
 	before := machine()
 	code := m.Run()
-	os.RemoveAll(dir)
+	remove()
 	fmt.Printf("\nBefore: %s\nAfter: %s\n\n%s", before, machine(), &results)
 	os.Exit(code)
 }

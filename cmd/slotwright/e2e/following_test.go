@@ -38,13 +38,7 @@ func newRepo(b *bench) *repo {
 
 func (r *repo) run(dir string, args ...string) string {
 	r.t.Helper()
-	cmd := exec.Command("git", append([]string{"-c", "user.name=A", "-c", "user.email=a@example.com"}, args...)...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return strings.TrimSpace(string(out))
+	return livetest.Git(r.t, dir, args...)
 }
 
 func (r *repo) git(args ...string) string { r.t.Helper(); return r.run(r.work, args...) }

@@ -25,17 +25,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slotwright-e2e-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "slotwright")
-	if out, err := exec.Command("go", "build", "-race", "-o", binary, "github.com/slotwright/slotwright/cmd/slotwright").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s", out)
-		os.Exit(1)
-	}
+	path, remove := livetest.Command("-race")
+	binary = path
 	code := m.Run()
-	os.RemoveAll(dir)
+	remove()
 	os.Exit(code)
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
 // repository is a git repository that a daemon follows.
@@ -34,15 +36,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-func (r *repository) git(args ...string) {
-	r.b.Helper()
-	c := exec.Command("git", args...)
-	c.Dir = r.dir
-	c.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example")
-	if out, err := c.CombinedOutput(); err != nil {
-		r.b.Fatalf("git %v: %v\n%s", args, err, out)
-	}
-}
+func (r *repository) git(args ...string) { r.b.Helper(); livetest.Git(r.b, r.dir, args...) }
 
 // commit makes text the topology.
 func (r *repository) commit(text string) {

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
 // patience is how long anything awaited may take on a busy machine.
@@ -26,17 +28,10 @@ const patience = 3 * time.Minute
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "slotwright-e2ekube-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "slotwright")
-	if out, err := exec.Command("go", "build", "-race", "-o", binary, "github.com/slotwright/slotwright/cmd/slotwright").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s", out)
-		os.Exit(1)
-	}
+	path, remove := livetest.Command("-race")
+	binary = path
 	code := m.Run()
-	os.RemoveAll(dir)
+	remove()
 	os.Exit(code)
 }
 
