@@ -19,6 +19,7 @@ type fall struct {
 	name, addr string
 	mates      []string // its replicas, who may be its heirs
 	at         time.Time
+	done       time.Time // from here on nothing gets to the master any more
 	how        How
 	// had are the slots the master owned at a time before it last proved that
 	// its replica has everything.
@@ -84,6 +85,7 @@ func (tr *Truth) Fall(i int, how How, deed func()) {
 	}
 	f.at = time.Now()
 	deed()
+	f.done = time.Now()
 	after := tr.fleet.selves()
 	elsewhere := slot.Set{}
 	for addr, o := range after {

@@ -192,15 +192,17 @@ func TestALossIsExcusedByTheRightFallOnly(t *testing.T) {
 		{"alone, but the fall was gentle", 3, wrote("dead", -time.Second, false), Agreed, false},
 		{"at another", 3, wrote("other", -time.Second, false), Alone, false},
 		{"at another, then on its way to the fallen", 7, wrote("other", -time.Second, true), Alone, true},
+		{"at another, and on its way before the fallen was gone", 7, wrote("other", 50*time.Millisecond, false), Alone, true},
 		{"at another after the fall", 7, wrote("other", time.Second, false), Alone, false},
 		{"in a slot on its way from the fallen", 9, wrote("other", -time.Second, true), Alone, false},
 		{"in a slot on its way from one that was taken over", 9, wrote("other", -time.Second, true), Unasked, true},
 		{"elsewhere when one was taken over", 3, wrote("other", -time.Second, true), Unasked, false},
 		{"in such a slot, long after", 9, wrote("other", time.Minute, true), Unasked, false},
+		{"at the fallen when all was well again", 3, wrote("dead", 3*time.Minute, false), Alone, false},
 		{"at the fallen, which did not know", 3, wrote("dead", time.Second, false), Alone, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := &fall{addr: "dead", at: at, how: c.how, late: late, open: open}
+			f := &fall{addr: "dead", at: at, done: at.Add(100 * time.Millisecond), how: c.how, late: late, open: open, until: at.Add(2 * time.Minute)}
 			proof := &truthKey{writes: []write{{version: 1, addr: f.addr, sent: at.Add(-30 * time.Second), acked: true, copied: true}}}
 			tr := &Truth{keys: []*truthKey{proof}}
 			if got := tr.ownLoss(f, c.slot, c.write); got != c.want {

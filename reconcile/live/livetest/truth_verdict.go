@@ -135,6 +135,8 @@ const contested = time.Second
 //     however well it was kept before: MIGRATE deletes it at its source when the
 //     target has it, not when the target's replica has. These are the slots that
 //     the master did not own yet when the write was sent that proves the rest.
+//     It takes them until it is gone: a killed process ends some time after the
+//     signal was sent.
 //
 //   - After a TAKEOVER also what was written before to the slots that were open
 //     in that moment, see Unasked.
@@ -149,10 +151,8 @@ func (tr *Truth) ownLoss(f *fall, slot int, w write) bool {
 		return !w.copied // it did not know yet that it was deposed
 	case f.how == Unasked && f.open.Has(slot) && w.sent.Before(f.at.Add(contested)):
 		return true
-	case w.sent.After(f.at):
-		return false
-	case w.addr == f.addr && !w.copied && w.sent.After(tr.covered(f.addr, f.at)):
-		return true
+	case w.addr == f.addr:
+		return !w.copied && w.sent.Before(f.at) && w.sent.After(tr.covered(f.addr, f.at))
 	}
-	return w.addr != f.addr && f.late.Has(slot)
+	return f.late.Has(slot) && !w.sent.After(f.done)
 }
