@@ -80,8 +80,14 @@ func (r *router) send(s int, patience time.Duration, cmds ...[]any) answer {
 	}
 }
 
+// errUnowned is why a command about a slot that nobody owns is sent to nobody.
+var errUnowned = errors.New("nobody is known to own the slot")
+
 // once sends commands to one server.
 func (r *router) once(addr string, cmds [][]any) answer {
+	if addr == "" {
+		return answer{sent: time.Now(), refused: errUnowned}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	p := r.conn(addr).Pipeline()
