@@ -70,7 +70,7 @@ type read struct {
 	key        *truthKey
 	got, floor int64
 	addr       string
-	floorAddr  string // where the floor was seen, if a reader saw it and nobody was told OK
+	saw        sight // where the floor was seen, if a reader saw it and nobody was told OK
 	ended      time.Time
 }
 

@@ -17,10 +17,12 @@ const (
 	copying = 200 * time.Millisecond
 )
 
-// sight is a version that a reader had, and from whom.
+// sight is a version that a reader had, from whom, and when it had asked and
+// was answered.
 type sight struct {
-	version int64
-	addr    string
+	version     int64
+	addr        string
+	sent, ended time.Time
 }
 
 // rewrite writes the next version of a key. When nobody can say whether it
@@ -71,9 +73,9 @@ func (tr *Truth) write(r *router, k *truthKey) bool {
 // read reads a key and notes what is to be explained. It reports whether there
 // was an answer.
 func (tr *Truth) read(r *router, k *truthKey, seen map[*truthKey]sight, patience time.Duration) bool {
-	floor, floorAddr := k.floor.Load(), ""
+	floor, saw := k.floor.Load(), sight{}
 	if s := seen[k]; s.version > floor {
-		floor, floorAddr = s.version, s.addr
+		floor, saw = s.version, s
 	}
 	tr.count.reads.Add(1)
 	a := r.send(k.slot, patience, []any{"GET", k.name})
@@ -86,12 +88,12 @@ func (tr *Truth) read(r *router, k *truthKey, seen map[*truthKey]sight, patience
 		got = -1 // nobody wrote that
 	}
 	if seen != nil && got > 0 {
-		seen[k] = sight{got, a.addr}
+		seen[k] = sight{got, a.addr, a.sent, time.Now()}
 	}
 	if got < floor {
 		tr.mu.Lock()
 		defer tr.mu.Unlock()
-		tr.reads = append(tr.reads, read{k, got, floor, a.addr, floorAddr, time.Now()})
+		tr.reads = append(tr.reads, read{k, got, floor, a.addr, saw, time.Now()})
 	}
 	return true
 }

@@ -211,3 +211,37 @@ func TestALossIsExcusedByTheRightFallOnly(t *testing.T) {
 		})
 	}
 }
+
+// Nobody was told OK, but a reader had the version. It may go with a master that
+// fell while it had it, or that got it later; else it must be there.
+func TestAVersionThatWasOnlySeenIsExcusedLikeOneThatWasAcknowledged(t *testing.T) {
+	at := time.Now()
+	var late slot.Set
+	late.Add(7)
+	for _, c := range []struct {
+		name string
+		slot int
+		addr string
+		when time.Duration // of the sight, after the fall
+		how  How
+		want bool
+	}{
+		{"at the fallen", 3, "dead", -time.Second, Alone, true},
+		{"at the fallen, and copied since", 3, "dead", -time.Minute, Alone, false},
+		{"at the fallen, which fell gently", 3, "dead", -time.Second, Agreed, false},
+		{"at another, then on its way to the fallen", 7, "other", -time.Second, Alone, true},
+		{"at another after the fall", 7, "other", time.Second, Alone, false},
+		{"at another that kept it", 3, "other", -time.Second, Alone, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &fall{addr: "dead", at: at, done: at.Add(100 * time.Millisecond), how: c.how, late: late}
+			proof := &truthKey{writes: []write{{version: 1, addr: f.addr, sent: at.Add(-30 * time.Second), acked: true, copied: true}}}
+			tr := &Truth{keys: []*truthKey{proof}}
+			seen := at.Add(c.when)
+			r := read{key: &truthKey{slot: c.slot}, floor: 5, saw: sight{5, c.addr, seen, seen}}
+			if got := tr.mayLose(r, 5, []*fall{f}); got != c.want {
+				t.Errorf("excused: %v", got)
+			}
+		})
+	}
+}

@@ -111,12 +111,23 @@ func (tr *Truth) mayLose(r read, version int64, falls []*fall) bool {
 	r.key.mu.Unlock()
 	i := slices.IndexFunc(writes, func(w write) bool { return w.version == version && w.acked })
 	if i < 0 {
-		if version < r.floor || r.floorAddr == "" {
+		if version < r.floor || r.saw.addr == "" {
 			return true // never acknowledged, and nobody had it
 		}
-		return slices.ContainsFunc(falls, func(f *fall) bool { return f.how != Agreed && f.addr == r.floorAddr })
+		return slices.ContainsFunc(falls, func(f *fall) bool { return tr.ownLoss(f, r.key.slot, r.saw.at(f)) })
 	}
 	return slices.ContainsFunc(falls, func(f *fall) bool { return tr.ownLoss(f, r.key.slot, writes[i]) })
+}
+
+// at is a sight as a fall takes it: nobody was told OK, but the version was
+// there, no earlier than it was asked for and no later than the answer. What came
+// to the fallen from another may have left that one as soon as it was asked for.
+func (s sight) at(f *fall) write {
+	w := write{version: s.version, addr: s.addr, sent: s.sent, acked: true}
+	if s.addr == f.addr {
+		w.sent = s.ended
+	}
+	return w
 }
 
 // contested is how long two masters may both take writes of a slot after a
