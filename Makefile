@@ -70,7 +70,7 @@ matrix: engines ## the core of the end-to-end tests on the other engines
 		echo "$$engine"; \
 		SLOTWRIGHT_ENGINE=$(CURDIR)/.engines/$$engine go test -tags e2e -timeout 20m -count 1 -run '^Test($(core))' ./cmd/slotwright/e2e || exit 1; \
 	done
-	go test -tags engines -timeout 10m -count 1 -run '^Test(AnAtomic|ASource|AModule|Jobs|AJob)' ./reconcile/live
+	go test -tags engines -timeout 10m -count 1 -run '^Test(AnAtomic|ASource|AModule|Jobs|AJob|ALeftOver|WhatACancelled)' ./reconcile/live
 	SLOTWRIGHT_ENGINE= go test -tags 'e2e engines' -timeout 20m -count 1 -run '^Test(AClusterIsGrownAndShrunk|KeysOfEvery|AKeyInAnother)' ./cmd/slotwright/e2e
 
 soak: ## the daemon for SOAK, with everything around it failing; SOAK_SEED repeats a run

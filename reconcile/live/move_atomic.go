@@ -158,6 +158,9 @@ func (x *export) send(ctx context.Context) (why string, err error) {
 	if left, err := x.look(ctx); err != nil || left == 0 {
 		return "", err
 	}
+	if err := x.vacant(ctx); err != nil {
+		return "", err
+	}
 	before, err := x.from.jobs(ctx)
 	if err != nil {
 		return "", err

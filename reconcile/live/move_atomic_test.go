@@ -109,6 +109,47 @@ func TestAnAtomicMoveThatTakesLongTellsHowFarItIs(t *testing.T) {
 	}
 }
 
+// Valkey 9.1 aborts when it is sent a slot of which it holds a key.
+func TestALeftOverAtTheTargetKeepsASlotFromMigrating(t *testing.T) {
+	t.Parallel()
+	w := newAtomicWorld(t, Login{})
+	from, to := w.nodes[0], w.nodes[2]
+	w.fill(from, ranged(0, 9), 3)
+	w.leaveOver(from, to, 5, tagged(tagOf(5), 4)[3])
+	m := w.mover()
+	seen := watch(m, nil)
+	err := m.move(t.Context(), moves("n0", "n2", ranged(0, 9)))
+	if err == nil || !strings.Contains(err.Error(), "n2 holds 1 keys of slot 5") || seen.of("MIGRATESLOTS") > 0 {
+		t.Errorf("got %v, it sent %v", err, seen.counts)
+	}
+	if left := ranged(0, 9).Minus(w.look().Node("n0").Slots); !left.Empty() || w.do(to, "PING") != "PONG" {
+		t.Errorf("n0 does not own %s any more, or n2 is down", left)
+	}
+}
+
+// A job that was cancelled in the middle leaves keys at its target for a moment.
+func TestWhatACancelledJobLeavesAtTheTargetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newAtomicWorld(t, Login{})
+	from, to := w.nodes[0], w.nodes[2]
+	slots := ranged(0, 40)
+	want := w.fill(from, slots, 5)
+	w.must(from, "DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1) // no job ends by itself
+	w.must(from, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, 40, "NODE", w.id(to))
+	w.until("keys have arrived", func() bool { return w.do(to, "CLUSTER", "COUNTKEYSINSLOT", 40) == int64(5) })
+	w.must(from, "CLUSTER", "CANCELSLOTMIGRATIONS")
+	w.must(from, "DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+	m := w.mover()
+	seen := watch(m, nil)
+	if err := m.move(t.Context(), moves("n0", "n2", slots)); err != nil {
+		t.Fatal(err)
+	}
+	w.holds(to, slots, want)
+	if seen.of("MIGRATESLOTS") != 1 || seen.of("MIGRATE") > 0 {
+		t.Errorf("it sent %v", seen.counts)
+	}
+}
+
 func TestASourceWithoutALoginForItsTargetMovesKeyByKey(t *testing.T) {
 	t.Parallel()
 	w := newAtomicWorld(t, Login{Password: "secret"}, "--requirepass", "secret")

@@ -27,9 +27,8 @@ func (w *pair) carry(ctx context.Context, slots []int) error {
 	return w.hand(ctx, slots)
 }
 
-// begin carries slots that the target must know nothing of yet. A key it holds
-// of one that it neither owns nor marks is a left-over that no client finds, and
-// would come to life with the slot; the next look counts such keys.
+// begin carries slots that the target must know nothing of yet: a key it holds
+// of one that it neither owns nor marks is a left-over.
 func (w *pair) begin(ctx context.Context, slots []int) error {
 	counts, err := w.to.count(ctx, slots)
 	if err != nil {
@@ -46,7 +45,7 @@ func (w *pair) begin(ctx context.Context, slots []int) error {
 		}
 		for i, s := range slots {
 			if counts[i] > 0 && !known.Has(s) {
-				return fmt.Errorf("%s holds %d keys of slot %d, which it does not own yet", w.to.name, counts[i], s)
+				return w.to.leftOver(s, counts[i])
 			}
 		}
 	}

@@ -101,6 +101,19 @@ func TestMovedSlotsTakeTheirKeysAlong(t *testing.T) {
 	})
 }
 
+// leaveOver puts a key where no client finds it: at a node that does not own its
+// slot.
+func (w *world) leaveOver(owner, at *process, slot int, key string) {
+	w.t.Helper()
+	w.importing(slot, owner, at)
+	c := at.c.Conn()
+	defer c.Close()
+	if err := errors.Join(c.Do(w.t.Context(), "ASKING").Err(), c.Set(w.t.Context(), key, "stale", 0).Err()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.must(at, "CLUSTER", "SETSLOT", slot, "STABLE")
+}
+
 // A key was left at the target once, where no client finds it. It must not come to
 // life with the slot.
 func TestALeftOverAtTheTargetKeepsASlotFromMoving(t *testing.T) {
@@ -108,13 +121,7 @@ func TestALeftOverAtTheTargetKeepsASlotFromMoving(t *testing.T) {
 	w := newWorld(t, 2, 1)
 	from, to := w.nodes[0], w.nodes[2]
 	key := tagged(tagOf(5), 1)[0]
-	w.must(to, "CLUSTER", "SETSLOT", 5, "IMPORTING", w.must(from, "CLUSTER", "MYID"))
-	c := to.c.Conn()
-	defer c.Close()
-	if err := errors.Join(c.Do(t.Context(), "ASKING").Err(), c.Set(t.Context(), key, "stale", 0).Err()); err != nil {
-		t.Fatal(err)
-	}
-	w.must(to, "CLUSTER", "SETSLOT", 5, "STABLE")
+	w.leaveOver(from, to, 5, key)
 	err := w.mover().move(t.Context(), moves("n0", "n2", ranged(5, 5)))
 	if err == nil || !strings.Contains(err.Error(), "n2 holds 1 keys of slot 5") {
 		t.Errorf("got %v", err)
