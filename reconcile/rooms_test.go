@@ -21,12 +21,13 @@ var mayImport = map[string][]string{
 	"reconcile/cluster":            {"spec/slot"},
 	"reconcile/plan":               {"reconcile/cluster", "spec", "spec/slot"},
 	"reconcile":                    {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
-	"reconcile/live":               {"reconcile/plan", "reconcile/cluster", "spec", "spec/slot"},
+	"reconcile/live":               {"reconcile/plan", "reconcile/cluster", "reconcile/whole", "spec", "spec/slot"},
 	"reconcile/platform/static":    {"reconcile/cluster", "spec"},
-	"reconcile/platform/local":     {"reconcile/cluster", "reconcile/platform/redisconf", "spec"},
+	"reconcile/platform/local":     {"reconcile/cluster", "reconcile/platform/redisconf", "reconcile/whole", "spec"},
 	"reconcile/platform/kube":      {"reconcile/cluster", "reconcile/platform/redisconf", "spec"},
 	"reconcile/platform/redisconf": {},
 	"reconcile/sim":                {"spec/slot"},
+	"reconcile/whole":              {},
 }
 
 // tools are packages for tests only: they may import anything of ours, and no

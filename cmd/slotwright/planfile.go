@@ -11,10 +11,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/reconcile/whole"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -72,7 +72,7 @@ func savePlans(path string, all []surveyed, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	if err := follow.Replace(path, ".plan-*", append(text, '\n')); err != nil {
+	if err := whole.Write(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package live
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // Seat is what is remembered of a node that was once listed: who it was and
@@ -93,8 +93,7 @@ func (c *Cluster) Remember(seen cluster.State) error {
 	return nil
 }
 
-// save replaces the file at once, so that a crash leaves the old or the new one.
-func (r roster) save(file string) (err error) {
+func (r roster) save(file string) error {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
@@ -102,20 +101,7 @@ func (r roster) save(file string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	_, wrote := temp.Write(append(text, '\n'))
-	if err := errors.Join(wrote, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), file)
+	return whole.Write(file, append(text, '\n'))
 }
 
 // hint tells every place which node an earlier run saw there. Where two nodes

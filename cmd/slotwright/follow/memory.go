@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/slotwright/slotwright/reconcile/whole"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -174,27 +175,5 @@ func (m *Memory) save(file memoryFile) error {
 	if err != nil {
 		return err
 	}
-	return Replace(m.Path(), filepath.Base(m.path)+".new-*", append(text, '\n'))
-}
-
-// Replace writes a file, which only its owner can read, whole or not at all:
-// beside it under a name of the pattern temp (see os.CreateTemp) first. A process
-// that is killed in the middle leaves that one.
-func Replace(path, temp string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), temp)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return whole.Write(m.Path(), append(text, '\n'))
 }

@@ -52,7 +52,7 @@ func TestWhatIsRememberedIsReadBack(t *testing.T) {
 	if info, err := os.Stat(m.Path()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is %v: %v", info.Mode(), err)
 	}
-	left, _ := filepath.Glob(m.path + ".new-*")
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(m.path), ".*"))
 	if len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -174,8 +174,9 @@ func TestADiskThatIsFullOrReadOnlyStopsNothing(t *testing.T) {
 // one takes the lock; that of other sources stays.
 func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
 	state := t.TempDir()
-	m, other := remembering(t, state), filepath.Join(state, "source-0123.new-1")
-	for _, name := range []string{m.path + ".new-1", m.path + ".new-2", other} {
+	m, other := remembering(t, state), filepath.Join(state, ".source-0123.json.new-1")
+	mine := filepath.Join(state, "."+filepath.Base(m.Path())+".new-")
+	for _, name := range []string{mine + "1", mine + "2", other} {
 		if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +186,7 @@ func TestWhatAKilledWriterLeftIsSweptUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer free()
-	left, _ := filepath.Glob(filepath.Join(state, "*.new-*"))
+	left, _ := filepath.Glob(filepath.Join(state, ".*"))
 	if len(left) != 1 || left[0] != other {
 		t.Errorf("left are %v", left)
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // Lock makes this process the one that follows the source on this machine. While
@@ -39,12 +40,7 @@ func (m *Memory) Lock() (free func(), holder string, err error) {
 
 // sweep removes what a process that was killed while it wrote the memory left
 // behind. Only the one who has the lock writes it.
-func (m *Memory) sweep() {
-	left, _ := filepath.Glob(m.path + ".new-*") // the pattern is well formed
-	for _, name := range left {
-		_ = os.Remove(name) // next time, then
-	}
-}
+func (m *Memory) sweep() { whole.Sweep(m.Path()) }
 
 // Await waits until this process is the one. waiting is told once who is before
 // it.

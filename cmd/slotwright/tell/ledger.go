@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/slotwright/slotwright/cmd/slotwright/follow"
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // Ledger remembers what was told last, where and of whom. It may be read and
@@ -112,5 +112,5 @@ func (l *Ledger) save() error {
 	if err != nil {
 		return err
 	}
-	return follow.Replace(l.path, ".told-*", append(text, '\n'))
+	return whole.Write(l.path, append(text, '\n'))
 }

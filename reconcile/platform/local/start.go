@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // startWait is how long a server may take until it has its ports. Loading its
@@ -114,7 +116,7 @@ func (p *Platform) launchWith(ctx context.Context, server string, m *marker, tex
 	if err := p.portsFree(ctx, m, "end that program"); err != nil {
 		return nil, err
 	}
-	if err := writeFile(p.home.path(name, confFile), text); err != nil {
+	if err := whole.Write(p.home.path(name, confFile), []byte(text)); err != nil {
 		return nil, err
 	}
 	for _, stale := range []string{pidFile, stoppedFile} {
@@ -205,12 +207,4 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// writeFile replaces a file as a whole; only its owner can read it.
-func writeFile(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil { //nolint:gosec // the path is of the home's own making
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // stopWait is how long a server may take to end when asked: its own
@@ -74,7 +75,7 @@ func (p *Platform) reconfigure(ctx context.Context, name string) error {
 	if err := p.startWith(ctx, m, string(old)); err != nil {
 		return errors.Join(failed, fmt.Errorf("with its old configuration: %w", err))
 	}
-	if err := writeFile(refused, text); err != nil {
+	if err := whole.Write(refused, []byte(text)); err != nil {
 		return errors.Join(failed, err)
 	}
 	return cluster.BadConfig{Words: failed.Error(), Retry: "remove " + refused}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // whereFile remembers in the state directory where a cluster's nodes were last
@@ -22,7 +23,7 @@ func (p *Platform) remember() error {
 	if err := os.MkdirAll(filepath.Dir(p.where), 0o700); err != nil {
 		return err
 	}
-	return writeFile(p.where, p.home.dir+"\n")
+	return whole.Write(p.where, []byte(p.home.dir+"\n"))
 }
 
 // elsewhere tells of nodes of this cluster in another directory, where this one
