@@ -46,22 +46,49 @@ func (b *barShow) begin(e reconcile.Event) {
 		total += weight(s)
 	}
 	b.bar = b.container().AddBar(total,
-		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.CountersNoUnit("%d/%d")),
+		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.Any(whole)),
 		mpb.AppendDecorators(
 			decor.Any(b.keysMoved),
-			decor.AverageSpeed(0, " %.0f/s"),
+			decor.Any(b.speed),
 			decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8}),
 		),
 		mpb.BarRemoveOnComplete(),
 	)
 }
 
+// grain is how many parts of the bar a slot or a step has: where its keys are
+// counted, the bar moves on with them, and tells how long they will take.
+const grain = 1000
+
 // weight is a step's share of the bar.
 func weight(s plan.Step) int64 {
 	if s.Kind == plan.Move || s.Kind == plan.Close {
-		return int64(s.Slots.Len())
+		return grain * int64(s.Slots.Len())
 	}
-	return 1
+	return grain
+}
+
+// behind is how much of its share a step has behind it. Keys may be more than
+// were counted, for clients write all the time, and slots end a step.
+func behind(p plan.Progress) int64 {
+	all := weight(p.Step)
+	var bySlots, byKeys int64
+	if p.Total > 0 {
+		bySlots = all * int64(p.Done) / int64(p.Total)
+	}
+	if p.KeysTotal > 0 {
+		byKeys = min(all*p.Keys/p.KeysTotal, all-1)
+	}
+	return max(bySlots, byKeys)
+}
+
+// whole are the slots, or steps, that are done and to do.
+func whole(s decor.Statistics) string {
+	return fmt.Sprintf("%d/%d", s.Current/grain, s.Total/grain)
+}
+
+func (b *barShow) speed(s decor.Statistics) string {
+	return fmt.Sprintf(" %.0f/s", float64(s.Current)/grain/max(time.Since(b.begun).Seconds(), 0.001))
 }
 
 func (b *barShow) keysMoved(decor.Statistics) string { return b.moved() }
@@ -81,9 +108,7 @@ func (b *barShow) advance(p plan.Progress) {
 	var done, moved int64
 	for _, p := range b.far {
 		moved += p.Keys
-		if p.Total > 0 {
-			done += weight(p.Step) * int64(p.Done) / int64(p.Total)
-		}
+		done += behind(p)
 	}
 	b.done.Store(moved)
 	b.bar.SetCurrent(done)

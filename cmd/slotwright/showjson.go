@@ -34,13 +34,14 @@ type eventJSON struct {
 }
 
 type progressJSON struct {
-	Step    stepJSON `json:"step"`
-	Done    int      `json:"done"`
-	Total   int      `json:"total"`
-	Keys    int64    `json:"keys"`
-	Bytes   int64    `json:"bytes"`
-	Latency int64    `json:"latencyMicros,omitempty"`
-	Text    string   `json:"text,omitempty"`
+	Step      stepJSON `json:"step"`
+	Done      int      `json:"done"`
+	Total     int      `json:"total"`
+	Keys      int64    `json:"keys"`
+	KeysTotal int64    `json:"keysTotal,omitempty"`
+	Bytes     int64    `json:"bytes"`
+	Latency   int64    `json:"latencyMicros,omitempty"`
+	Text      string   `json:"text,omitempty"`
 }
 
 type resultJSON struct {

@@ -75,12 +75,22 @@ func (l *lineShow) line(cluster, format string, args ...any) {
 func far(p plan.Progress) string {
 	text := p.Text
 	if p.Total > 1 {
-		text = fmt.Sprintf("%d of %d slots, %s", p.Done, p.Total, keys(p.Keys)) + after(", ", p.Text)
+		text = fmt.Sprintf("%d of %d slots, %s", p.Done, p.Total, keysOf(p)) + after(", ", p.Text)
+	} else if p.KeysTotal > 0 {
+		text = keysOf(p) + after(", ", p.Text)
 	}
 	if text == "" {
 		text = "running"
 	}
 	return text
+}
+
+// keysOf is how many keys have moved, and of how many where that is known.
+func keysOf(p plan.Progress) string {
+	if p.KeysTotal == 0 {
+		return keys(p.Keys)
+	}
+	return fmt.Sprintf("%s of %s", about(p.Keys), aboutKeys(p.KeysTotal))
 }
 
 // tally is the steps of a stage by kind: "3 Meet, 1 Assign". A lone step is

@@ -16,6 +16,7 @@ type closing struct {
 	*party
 	from, to string
 	holders  map[int][]string // masters other than from that hold keys of a slot
+	gone     closed           // how far it has come
 }
 
 // close brings the half-moved slots of one Close step to their owner: To, or
@@ -28,7 +29,8 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	c := closing{party: m.gather(), from: step.From, to: step.To, holders: map[int][]string{}}
 	defer c.letGo()
 	slots := slices.Collect(step.Slots.Each())
-	if err := c.search(ctx, slots); err != nil {
+	keys, err := c.search(ctx, slots)
+	if err != nil {
 		return fmt.Errorf("close slots %s: %w", step.Slots, err)
 	}
 	if err := c.correct(ctx, step.Slots); err != nil {
@@ -38,14 +40,14 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
-	done := 0
+	c.gone.step, c.gone.keys = step, keys
+	defer c.tellOften()()
 	for _, holder := range slices.Sorted(maps.Keys(groups)) {
 		for some := range slices.Chunk(groups[holder], together) {
 			if err := c.some(ctx, holder, some); err != nil {
 				return fmt.Errorf("close slots %d to %d: %w", some[0], some[len(some)-1], err)
 			}
-			done += len(some)
-			m.report(plan.Progress{Step: step, Done: done, Total: len(slots)})
+			c.tell(len(some))
 		}
 	}
 	return nil
@@ -53,10 +55,17 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 
 // search counts the keys of the slots at every master but the owner. One that
 // was seen as a member and can't be asked may hold some: nothing is closed
-// then. One that a majority has declared failed is given up.
-func (c *closing) search(ctx context.Context, slots []int) error {
-	if _, err := c.reach(ctx, c.from); err != nil {
-		return err
+// then. One that a majority has declared failed is given up. It returns how many
+// keys have a way to go: those of the owner, and where a slot goes back to it
+// those that go there and come back with the others.
+func (c *closing) search(ctx context.Context, slots []int) (keys int64, err error) {
+	owner, err := c.reach(ctx, c.from)
+	if err != nil {
+		return 0, err
+	}
+	own, err := owner.count(ctx, slots)
+	if err != nil {
+		return 0, err
 	}
 	for i := range c.seen.Nodes {
 		n := &c.seen.Nodes[i]
@@ -65,19 +74,27 @@ func (c *closing) search(ctx context.Context, slots []int) error {
 		}
 		e, err := c.reach(ctx, n.Name)
 		if err != nil {
-			return fmt.Errorf("%s may hold keys of them: %w", n.Name, err)
+			return 0, fmt.Errorf("%s may hold keys of them: %w", n.Name, err)
 		}
 		counts, err := e.count(ctx, slots)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for i, s := range slots {
 			if counts[i] > 0 {
 				c.holders[s] = append(c.holders[s], n.Name)
+				if c.to == c.from {
+					keys += own[i] + counts[i]
+				}
 			}
 		}
 	}
-	return nil
+	for i, s := range slots {
+		if c.to != c.from || len(c.holders[s]) > 0 {
+			keys += own[i]
+		}
+	}
+	return keys, nil
 }
 
 // correct tells nodes that mark the slots who owns them, where they give them
@@ -175,6 +192,7 @@ func (c *closing) carry(ctx context.Context, from, to string, slots []int) error
 	if err != nil {
 		return err
 	}
+	c.gone.on(w)
 	self, _, err := w.to.view(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
@@ -146,5 +147,49 @@ func TestKeysInThreePlacesAreNobodysToJoin(t *testing.T) {
 	err := w.closeAll("n0", "n2")
 	if err == nil || !strings.Contains(err.Error(), "n1") || !strings.Contains(err.Error(), "n2") {
 		t.Fatalf("error %v does not name who holds keys", err)
+	}
+}
+
+// A run is cut off when nothing moves for a while, and a slot may hold more keys
+// than can be brought home in that time.
+func TestALongCloseTellsOfItsKeys(t *testing.T) {
+	t.Parallel()
+	const s, n = 7, 5000
+	for _, to := range []string{"n0", "n2"} {
+		t.Run("to "+to, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 2, 1)
+			a, b := w.nodes[0], w.nodes[2]
+			w.fill(a, ranged(s, s), n)
+			w.importing(s, a, b)
+			w.migrating(s, a, b)
+			w.half(a, b, s, 3)
+			all := int64(n - 3) // the way on; the way back is there and back again
+			if to == "n0" {
+				all = 2*int64(n) - 3
+			}
+			m := w.mover()
+			m.budget = time.Millisecond // gently
+			var told []plan.Progress
+			m.report = func(p plan.Progress) { told = append(told, p) }
+			if err := m.close(context.Background(), closes("n0", to, ranged(s, s))); err != nil {
+				t.Fatal(err)
+			}
+			var midway int
+			for _, p := range told {
+				if p.KeysTotal != all || p.Total != 1 {
+					t.Fatalf("told %+v of %d keys", p, all)
+				}
+				if p.Done == 0 && p.Keys > 0 && p.Keys < all {
+					midway++
+				}
+			}
+			if midway == 0 {
+				t.Errorf("it told nothing on its way: %+v", told)
+			}
+			if end := told[len(told)-1]; end.Done != 1 || end.Keys != all {
+				t.Errorf("the end is told as %+v", end)
+			}
+		})
 	}
 }

@@ -79,6 +79,7 @@ type Progress struct {
 	Step        Step
 	Done, Total int   // slots for Move and Close; else 0 of 1, then 1 of 1
 	Keys, Bytes int64 // moved so far
+	KeysTotal   int64 // keys to move in all, where they were counted (Close); else 0
 	Latency     int64 // microseconds that probes saw lately; 0 when not measured
 	Text        string
 }
