@@ -46,7 +46,7 @@ func (b *barShow) begin(e reconcile.Event) {
 		total += weight(s)
 	}
 	b.bar = b.container().AddBar(total,
-		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.Any(whole)),
+		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.Any(doneOf)),
 		mpb.AppendDecorators(
 			decor.Any(b.keysMoved),
 			decor.Any(b.speed),
@@ -82,8 +82,8 @@ func behind(p plan.Progress) int64 {
 	return max(bySlots, byKeys)
 }
 
-// whole are the slots, or steps, that are done and to do.
-func whole(s decor.Statistics) string {
+// doneOf are the slots, or steps, that are done and to do.
+func doneOf(s decor.Statistics) string {
 	return fmt.Sprintf("%d/%d", s.Current/grain, s.Total/grain)
 }
 
