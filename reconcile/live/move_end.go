@@ -18,11 +18,12 @@ const slack = 5 * time.Second
 
 // end is a master that takes part in a move, with a connection of its own.
 type end struct {
-	name string
-	id   string
-	conn Conn
-	more []Conn // for marks; see lanes
-	dbs  int    // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
+	name  string
+	id    string
+	conn  Conn
+	more  []Conn // for marks; see lanes
+	sends bool   // it has its replicas agree to SETSLOT first: Valkey 8 and newer
+	dbs   int    // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
 
 	pace   *pace   // of what it sends
 	probe  *probe  // of an end of a pair
@@ -55,7 +56,7 @@ func (p *party) end(name string) (*end, error) {
 	if n == nil || n.Addr == "" || n.ID == "" {
 		return nil, fmt.Errorf("%s was not seen as a node with an address", name)
 	}
-	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), more: p.abreast(n), pace: newPace(p.budget)}
+	e := &end{name: name, id: n.ID, conn: p.dial(n.Addr), more: p.abreast(n), sends: valkey(n, 8), pace: newPace(p.budget)}
 	p.ends[name] = e
 	return e, nil
 }
@@ -154,7 +155,21 @@ func (e *end) view(ctx context.Context) (self cluster.Line, all []cluster.Line, 
 	if err != nil {
 		return self, nil, err
 	}
-	text, _ := v.(string)
+	return e.read(v)
+}
+
+// firmView is its view at a time at which it was not giving way to a replica.
+func (e *end) firmView(ctx context.Context) (self cluster.Line, all []cluster.Line, err error) {
+	r := e.firm(ctx, [][]any{{"CLUSTER", "NODES"}})[0]
+	if r.Err != nil {
+		return self, nil, fmt.Errorf("%s: %w", e.name, r.Err)
+	}
+	return e.read(r.Value)
+}
+
+// read parses what the node said of CLUSTER NODES.
+func (e *end) read(nodes any) (self cluster.Line, all []cluster.Line, err error) {
+	text, _ := nodes.(string)
 	if all, err = cluster.ParseNodes(text); err != nil {
 		return self, nil, fmt.Errorf("%s: cluster nodes: %w", e.name, err)
 	}

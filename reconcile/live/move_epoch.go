@@ -152,8 +152,8 @@ func ranked(ctx context.Context, sources, targets []*end, may bool) (bool, error
 		case at.own > own:
 			continue
 		case may && at.known >= known:
-			if _, err := e.ask(ctx, "CLUSTER", "BUMPEPOCH"); err != nil {
-				return false, err
+			if err := e.firm(ctx, [][]any{{"CLUSTER", "BUMPEPOCH"}})[0].Err; err != nil {
+				return false, fmt.Errorf("%s: %w", e.name, err)
 			}
 		}
 		done = false

@@ -37,12 +37,21 @@ func (p *party) heirs(of *end) []heir {
 //     claims what is another's by now; CLUSTER FAILOVER TAKEOVER asks nobody. The
 //     source itself learns of it only from its heir, so the replicas are asked.
 //     One that does not answer is no heir that takes writes.
+//   - The source may have agreed to give way, and the votes not be counted yet.
+//     It is asked by firm, which waits for the end of that.
 //   - A replica of the target may have been elected, and the target not have
 //     heard of it. It would claim the slots with an epoch above the one its
-//     heir has won, and both would stay masters.
+//     heir has won, and both would stay masters. Where it was asked to give way
+//     first, take keeps it from that, whenever it was.
 //   - A person may be moving a slot elsewhere: then the source's mark says so.
 //
-// What is left open is the time that our claim takes to reach them.
+// What is left open is the time from here until the other masters hear of the
+// claim: two messages. A replica that is elected in just that time, with the
+// source's consent five messages after it was told to, with FORCE three, with
+// TAKEOVER at once, claims the slots as well. No command of the servers' protocol
+// closes that: marks are not told to replicas (Valkey 8 does), SETSLOT is refused
+// there, and nothing keeps a master from agreeing. The same goes for a target
+// whose replica is elected without its consent.
 func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	for _, e := range w.replicas {
 		if self, _, err := e.view(ctx); err == nil && self.ID == e.id && self.Flags.Master {
@@ -50,9 +59,18 @@ func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 				e.name, e.of.name, w.from.name, w.to.name)
 		}
 	}
-	self, _, err := w.from.view(ctx)
+	self, _, err := w.from.firmView(ctx)
 	if err != nil {
 		return err
+	}
+	if !self.Flags.Master {
+		return fmt.Errorf("%s is a replica now: no slot is handed over between %s and %s", w.from.name, w.from.name, w.to.name)
+	}
+	owned := self.Slots()
+	for _, s := range slots {
+		if !owned.Has(s) {
+			return fmt.Errorf("slot %d is not that of %s any more", s, w.from.name)
+		}
 	}
 	for _, m := range self.Open {
 		if m.Peer != w.to.id && slices.Contains(slots, m.Slot) {

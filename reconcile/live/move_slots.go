@@ -188,7 +188,7 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	if err := w.undisturbed(ctx, slots); err != nil {
 		return err
 	}
-	for _, err := range w.to.setSlots(ctx, slots, "NODE", w.to.id) {
+	for _, err := range w.to.take(ctx, slots) {
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type Session struct {
 	name   string
 	asking bool       // the next command may touch a slot being imported
 	queue  [][]string // what EXEC will run; nil outside a transaction
+	spoilt bool       // a command was refused before EXEC
 	user   bool       // it has authenticated
 	closed bool
 }
@@ -102,6 +103,7 @@ func (c *Session) run(args []string) (any, error) {
 	}
 	if c.w.Fault != nil {
 		if err := c.w.Fault(c.s.addr, args); err != nil {
+			c.spoilt = c.queue != nil
 			return nil, err
 		}
 	}
@@ -150,8 +152,11 @@ func (c *Session) exec([]string) (any, error) {
 	if c.queue == nil {
 		return nil, Error("ERR EXEC without MULTI")
 	}
-	queue := c.queue
-	c.queue = nil
+	queue, spoilt := c.queue, c.spoilt
+	c.queue, c.spoilt = nil, false
+	if spoilt {
+		return nil, Error("EXECABORT Transaction discarded because of previous errors.")
+	}
 	out := []any{}
 	for _, args := range queue {
 		v, err := c.dispatch(args)
@@ -161,6 +166,14 @@ func (c *Session) exec([]string) (any, error) {
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// eval knows the one script that is ever sent, which does nothing.
+func (c *Session) eval(args []string) (any, error) {
+	if args[0] != "" || args[1] != "0" {
+		return nil, Error("ERR the simulation runs no script but the empty one")
+	}
+	return nil, nil
 }
 
 func (cmd command) call(c *Session, name string, args []string) (any, error) {
@@ -188,6 +201,7 @@ func init() {
 		"DBSIZE":   {0, (*Session).dbsize},
 		"DEL":      {1, (*Session).del},
 		"DUMP":     {1, (*Session).dump},
+		"EVAL":     {2, (*Session).eval},
 		"EXEC":     {0, (*Session).exec},
 		"EXISTS":   {1, (*Session).exists},
 		"FUNCTION": {1, sub("function", functionCommands)},
