@@ -111,6 +111,13 @@ func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
 	return out, nil
 }
 
+// burstSlots is how many MIGRATEs one burst has at most, one for each slot. A
+// server carries out a burst without a look at anything else, and when the
+// target does not answer, each MIGRATE waits for as long as it may: all of them
+// together must not outlast the node timeout, and each needs time enough on a
+// busy machine.
+const burstSlots = 4
+
 // send moves the keys of the batches in bursts. It stops at the first answer
 // that says neither yes nor no, and returns that as unknown.
 func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err error) {
@@ -134,9 +141,9 @@ func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err err
 }
 
 // slice takes batches off todo until they weigh as much as there is room for,
-// at least one key.
+// at least one key, and burstSlots batches at most.
 func slice(todo []batch, room float64) (now, rest []batch) {
-	for len(todo) > 0 {
+	for len(todo) > 0 && len(now) < burstSlots {
 		b := todo[0]
 		n := 0
 		for n < len(b.keys) && (room >= weight(b.bytes[n]) || n == 0 && len(now) == 0) {
@@ -159,12 +166,12 @@ func slice(todo []batch, room float64) (now, rest []batch) {
 func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err error) {
 	cmds, keys, sum := make([][]any, len(todo)), 0, 0.0
 	for i, b := range todo {
-		cmds[i] = w.migrate(db, b.keys, false)
+		cmds[i] = w.migrate(db, b.keys, w.timeout/time.Duration(len(todo)))
 		keys += len(b.keys)
 		sum += b.weight()
 	}
 	begin := time.Now()
-	replies := w.from.pipe(ctx, db, w.wait(len(cmds)), cmds)
+	replies := w.from.pipe(ctx, db, w.wait(), cmds)
 	took := time.Since(begin)
 	w.from.pace.learn(sum, took, max(w.from.probe.high(), w.to.probe.high()))
 	said := map[ServerError]bool{} // one reason refuses every slot: once is enough
@@ -185,9 +192,9 @@ func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err er
 	return unknown, err
 }
 
-// wait is how long a client waits for n MIGRATEs: longer than the server may
-// take, for it goes on also when the client has given up.
-func (w *pair) wait(n int) time.Duration { return time.Duration(n)*w.timeout + slack }
+// wait is how long a client waits for a burst: longer than the server may take,
+// for it goes on also when the client has given up.
+func (w *pair) wait() time.Duration { return w.timeout + slack }
 
 // judge tells an answer that leaves it open where keys are, or that time may
 // lift, from a refusal that ends the move. OK and NOKEY (expired meanwhile) are both success.
@@ -217,13 +224,12 @@ func (w *pair) lift(s ServerError) string {
 	return ""
 }
 
-// migrate is the command. AUTH stands before KEYS, which takes the rest.
-func (w *pair) migrate(db int, keys []string, replace bool) []any {
+// migrate is the command, with REPLACE or other options. AUTH stands before KEYS,
+// which takes the rest.
+func (w *pair) migrate(db int, keys []string, timeout time.Duration, options ...any) []any {
 	cmd := make([]any, 0, 12+len(keys))
-	cmd = append(cmd, "MIGRATE", w.host, w.port, "", db, w.timeout.Milliseconds())
-	if replace {
-		cmd = append(cmd, "REPLACE")
-	}
+	cmd = append(cmd, "MIGRATE", w.host, w.port, "", db, max(1, timeout.Milliseconds()))
+	cmd = append(cmd, options...)
 	switch {
 	case w.login.Username != "":
 		cmd = append(cmd, "AUTH2", w.login.Username, w.login.Password)

@@ -26,7 +26,7 @@ type pair struct {
 	replicas []heir // of both, those that answer
 	host     string // of to, as from knows it: MIGRATE connects from there
 	port     int
-	timeout  time.Duration // of a MIGRATE, inside the server
+	timeout  time.Duration // of all MIGRATEs of a burst, inside the server
 	sent     atomic.Int64  // keys that were sent and taken
 	bytes    atomic.Int64  // what they took in the source's memory
 	text     atomic.Pointer[string]

@@ -150,4 +150,41 @@ func TestABurstTakesWhatThereIsRoomForAndABigKeyAlone(t *testing.T) {
 	if len(todo) != 0 {
 		t.Errorf("%v is left", todo)
 	}
+	now, rest := slice(slices.Repeat([]batch{{keys: []string{"a"}, bytes: []int64{0}}}, burstSlots+1), 1e9)
+	if len(now) != burstSlots || len(rest) != 1 {
+		t.Errorf("a burst of %d slots, and %d left", len(now), len(rest))
+	}
+}
+
+// A server does nothing else while it carries out a burst. One whose target does
+// not answer must be back before the others fail it over.
+func TestABurstIsOverBeforeTheNodeTimeout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	slots := ranged(0, 20)
+	want := w.fill(w.nodes[0], slots, 3)
+	m := w.mover()
+	var mu sync.Mutex
+	longest, most := int64(0), 0
+	m.dial = func(addr string) Conn {
+		return orderConn{w.dial(addr), func(cmds [][]any) {
+			sum, n := int64(0), 0
+			for _, cmd := range cmds {
+				if cmd[0] == "MIGRATE" {
+					sum, n = sum+cmd[5].(int64), n+1
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			longest, most = max(longest, sum), max(most, n)
+		}}
+	}
+	if err := m.move(context.Background(), moves("n0", "n2", slots)); err != nil {
+		t.Fatal(err)
+	}
+	byKey := !valkey(m.seen.Node("n0"), 9)
+	if longest > 1500 || byKey && most < 2 || most > burstSlots {
+		t.Errorf("a burst of up to %d MIGRATEs may take %d ms, with a node timeout of 2000", most, longest)
+	}
+	w.holds(w.nodes[2], slots, want)
 }

@@ -33,7 +33,7 @@ func (w *pair) settle(ctx context.Context, db int, b batch) (unknown, err error)
 	if len(copies) == 0 { // the rest goes with the next list
 		return nil, nil
 	}
-	r := w.from.pipe(ctx, db, w.wait(1), [][]any{w.migrate(db, copies, true)})[0]
+	r := w.from.pipe(ctx, db, w.wait(), [][]any{w.migrate(db, copies, w.timeout, "REPLACE")})[0]
 	return w.judge(ctx, db, batch{slot: b.slot}, r.Err)
 }
 
