@@ -26,6 +26,7 @@ package e2e
 //	a source or target is killed, paused, failed or taken over      TestClientsAreToldTheTruthWhateverFallsInAGrowOrAShrink
 //	it has no replica, and comes back or never does                 TestOnlyAMasterThatNeverComesBackCostsKeys
 //	a replica of the source takes over while slots are handed over  TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver (in reconcile/live)
+//	a master is asked to give way in the moment of the hand-over    TestAMasterThatGivesWayTakesNoSlots and others (in reconcile/live)
 //	a person moves the same slots with redis-cli                    TestAPersonWhoMovesTheSameSlotsCostsNoKey
 //	a server cancels or fails what it moves by itself, or can't     TestJobsThatSomebodyCancelsAgainAndAgainGiveWayToMigrate and others (in reconcile/live)
 //	a key is too big for the node timeout                           TestAHashOfAMillionFieldsMovesAloneOrStays
