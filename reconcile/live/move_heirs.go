@@ -46,12 +46,15 @@ func (p *party) heirs(of *end) []heir {
 //   - A person may be moving a slot elsewhere: then the source's mark says so.
 //
 // What is left open is the time from here until the other masters hear of the
-// claim: two messages. A replica that is elected in just that time, with the
-// source's consent five messages after it was told to, with FORCE three, with
-// TAKEOVER at once, claims the slots as well. No command of the servers' protocol
-// closes that: marks are not told to replicas (Valkey 8 does), SETSLOT is refused
-// there, and nothing keeps a master from agreeing. The same goes for a target
-// whose replica is elected without its consent.
+// claim: two messages. They vote for a replica of the source that claims the
+// slots as well if it asks before (clusterSendFailoverAuthIfNeeded). It asks two
+// messages after it was told to take over with the source's consent, at once with
+// FORCE, and with TAKEOVER nobody. Its master can't be kept from agreeing, and it
+// can't be told of marks (Valkey 8 does that). To tell the other masters of the new
+// owner before the target claims the slots would have them refuse; but a run that
+// died in between would leave them refusing, and the shard without a master if the
+// source died as well. A target whose replica is elected without its consent can
+// still take slots before it hears of that.
 func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	for _, e := range w.replicas {
 		if self, _, err := e.view(ctx); err == nil && self.ID == e.id && self.Flags.Master {
