@@ -48,6 +48,10 @@ func keyByKey() map[string]string {
 	return map[string]string{"user": "default on nopass ~* &* +@all -cluster|migrateslots"}
 }
 
+// marksFollow says that replicas hear of half-moved slots: SETSLOT is replicated
+// since Valkey 8.
+func marksFollow() bool { return strings.Contains(livetest.Program("server"), "valkey") }
+
 // running is an apply that has begun and tells what it does.
 type running struct {
 	t      testing.TB

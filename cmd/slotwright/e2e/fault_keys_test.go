@@ -19,7 +19,7 @@ import (
 // the trouble is over the next run ends well.
 func TestASlotIsNotHandedOverBeforeItsKeysAre(t *testing.T) {
 	const keys = 60_000 // some in nearly every slot
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	three := b.write("three.yaml", shape{masters: 3, nodes: first(3)})
 	four := b.write("four.yaml", shape{masters: 4, nodes: first(4)})
 	b.apply(three)

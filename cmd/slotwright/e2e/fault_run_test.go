@@ -16,7 +16,7 @@ import (
 // that it does.
 func TestTwoRunsAtOnceOneActs(t *testing.T) {
 	const keys = 40_000
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	three := b.write("three.yaml", shape{masters: 3, nodes: first(3)})
 	four := b.write("four.yaml", shape{masters: 4, nodes: first(4)})
 	b.apply(three)
@@ -47,7 +47,7 @@ func TestTwoRunsAtOnceOneActs(t *testing.T) {
 // slots away and at one that gets them: the run goes on with who leads now.
 func TestAFailoverByHandDoesNotStopARun(t *testing.T) {
 	const keys = 60_000
-	b := newBench(t, livetest.Options{Servers: 8})
+	b := newBench(t, livetest.Options{Servers: 8, Config: keyByKey()})
 	b.apply(b.write("three.yaml", shape{masters: 3, replicas: 1, nodes: first(6)}))
 	b.fleet.Write(t, keys, 64)
 	four := b.write("four.yaml", shape{masters: 4, replicas: 1, nodes: first(8)})
@@ -73,7 +73,7 @@ func TestAFailoverByHandDoesNotStopARun(t *testing.T) {
 // back, the other shard is drained, and no key is lost.
 func TestADrainIsChangedForAnotherOne(t *testing.T) {
 	const keys = 40_000
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	b.apply(b.write("four.yaml", shape{masters: 4, nodes: first(4)}))
 	b.fleet.Write(t, keys, 64)
 	r := b.begin(b.write("without3.yaml", shape{masters: 3, nodes: others(4, 3)}))

@@ -108,24 +108,26 @@ func (b *bench) info(i int, section, field string) string {
 	return value
 }
 
-// owner is the server that owns slot s, as server i knows.
+// owner is the server that owns slot s, as server i knows. Redis 7.2 and newer,
+// and Valkey, list a master that failed beside the one that took its place.
 func (b *bench) owner(i, s int) int {
 	b.t.Helper()
 	shards, err := b.fleet.Client(b.fleet.Servers[i]).ClusterShards(context.Background()).Result()
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	owner := -1
 	for _, shard := range shards {
 		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return r.Start <= int64(s) && int64(s) <= r.End }) {
 			continue
 		}
 		for _, n := range shard.Nodes {
-			if k := b.at(fmt.Sprintf("%s:%d", n.IP, n.Port)); n.Role == "master" && k >= 0 {
-				return k
+			if k := b.at(fmt.Sprintf("%s:%d", n.IP, n.Port)); n.Role == "master" && k >= 0 && (owner < 0 || n.Health == "online") {
+				owner = k
 			}
 		}
 	}
-	return -1
+	return owner
 }
 
 // at is the server at an address, or -1.

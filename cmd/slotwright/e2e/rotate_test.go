@@ -51,7 +51,7 @@ func TestAPasswordRotatedInTheMiddleOfAMoveIsReadAnew(t *testing.T) {
 // switched for its work is back. The next one goes on to the end.
 func TestToldToStopInTheMiddleOfAMoveItStopsAtABoundary(t *testing.T) {
 	const keys = 400_000
-	b := newBench(t, livetest.Options{Servers: 4})
+	b := newBench(t, livetest.Options{Servers: 4, Config: keyByKey()})
 	save := func(n int) { b.publish(shape{masters: n, nodes: first(n)}) }
 	save(3)
 	d := b.follow("topologies")
