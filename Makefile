@@ -53,8 +53,9 @@ kube: testbed ## the platform kubernetes against a real API server
 	KUBEBUILDER_ASSETS=$$(deploy/testbed/build) go test -tags apiserver -count 1 ./reconcile/platform/kube
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks
-# on replicas. The clusters of two engines and Valkey's databases come last.
-core = ACommittedShape|AHalfMoved|ALeavingShard|ADrainedMaster|AReplacedNode
+# on replicas, whom members tell to forget. The clusters of two engines and
+# Valkey's databases come last. `make e2e-stories ENGINE=...` runs all.
+core = ACommittedShape|AHalfMoved|AKeyWrittenAnew|AForgotten|ADeadMaster|ALeavingShard|ADrainedMaster|AReplacedNode
 
 matrix: engines ## the core of the end-to-end tests on the other engines
 	@$(servers)
