@@ -44,7 +44,7 @@ func (c *clone) fastForward(ctx context.Context, l line, t target, have string) 
 			break
 		}
 	}
-	return fmt.Errorf("%w: %s does not descend from %s, and fast-forward is required", ErrRewritten, t.revision(), old)
+	return fmt.Errorf("%w: it does not descend from %s, and fast-forward is required", ErrRewritten, old)
 }
 
 // descends fetches history and looks for old in it. It reports whether it

@@ -52,7 +52,8 @@ type clone struct {
 	Options
 	to address
 
-	turn  sync.Mutex // one Next at a time
+	turn  sync.Mutex // one Next at a time; guards taken
+	taken string     // the revision handed out last
 	ended context.Context
 	end   context.CancelFunc
 }
@@ -108,6 +109,7 @@ func (c *clone) Next(ctx context.Context, have string) (Snapshot, error) {
 			return Snapshot{}, stopped(c.ended, err)
 		}
 		if s.Revision != have {
+			c.taken = s.Revision
 			return s, nil
 		}
 	}
@@ -165,12 +167,17 @@ func (e *pullError) Unwrap() error { return e.cause }
 // failure picks the cause that explains most: a cap or the deadline shows
 // elsewhere only as a broken connection.
 func (c *clone) failure(inTime context.Context, l line, err error) error {
-	if over := l.meter.refusal(); over != nil {
+	if r, ok := errors.AsType[*Refused](err); ok {
+		err = r
+	} else if over := l.meter.refusal(); over != nil {
 		err = over
 	} else if inTime.Err() != nil {
 		// Not the context's own error: the caller would take it for the end
 		// of its own context.
 		err = fmt.Errorf("no end after %s", c.Timeout)
+	}
+	if r, ok := errors.AsType[*Refused](err); ok {
+		r.Reason = l.mask.clean(r.Reason)
 	}
 	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
 }
@@ -204,23 +211,50 @@ func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error)
 	if t.revision() == have {
 		return Snapshot{Revision: have}, nil
 	}
+	p, err := c.download(ctx, s, ar, l, t)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	defer p.Close()
+	if c.Trust.FastForward {
+		// What was refused is no base: a rewritten history would become good
+		// with the next commit on top of it.
+		err = c.fastForward(ctx, l, t, cmp.Or(have, c.taken, c.Since))
+	}
+	if err != nil && !errors.Is(err, ErrRewritten) {
+		return Snapshot{}, err
+	}
+	var snap Snapshot
+	if err == nil {
+		snap, err = c.snapshot(p, t)
+	}
+	if err != nil {
+		return Snapshot{}, refuse(t.revision(), err)
+	}
+	return snap, nil
+}
+
+// download fetches the commit that is followed. That it is too large is no
+// fault of the way to it.
+func (c *clone) download(ctx context.Context, s session, ar *packp.AdvRefs, l line, t target) (*pack, error) {
 	w := wish{target: t, depth: 1, filter: leaveOut(c.Caps)}
 	if t.deep {
 		w.depth = 0
 	}
 	p, err := c.fetch(ctx, s, ar, w, l.meter)
-	if err != nil {
-		return Snapshot{}, err
+	if err == nil {
+		return p, nil
 	}
-	defer p.Close()
-	snap, err := c.snapshot(p, t)
-	if err == nil && c.Trust.FastForward {
-		err = c.fastForward(ctx, l, t, cmp.Or(have, c.Since))
+	if over := l.meter.refusal(); over != nil {
+		err = over // elsewhere it shows only as a broken connection
 	}
-	return snap, err
+	if over, ok := errors.AsType[*CapError](err); ok {
+		return nil, refuse(t.revision(), over)
+	}
+	return nil, err
 }
 
-// snapshot reads a fetched commit.
+// snapshot reads a fetched commit. Every error is about what the commit holds.
 func (c *clone) snapshot(p *pack, t target) (Snapshot, error) {
 	raw, err := p.read(t.commit, plumbing.CommitObject)
 	if err != nil {
@@ -228,22 +262,22 @@ func (c *clone) snapshot(p *pack, t target) (Snapshot, error) {
 	}
 	made, err := parseCommit(raw)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+		return Snapshot{}, err
 	}
 	signer, err := c.Trust.verify(made, time.Now())
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+		return Snapshot{}, err
 	}
 	root, err := p.subtree(made.tree, c.Path)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+		return Snapshot{}, err
 	}
 	g := gather(c.Caps)
 	if err := p.walk(root, "", g); err != nil {
-		return Snapshot{}, fmt.Errorf("%s: %w", t.revision(), err)
+		return Snapshot{}, err
 	}
 	if len(g.digests) == 0 {
-		return Snapshot{}, fmt.Errorf("%s: %w in %s", t.revision(), ErrNoFiles, c.Path)
+		return Snapshot{}, fmt.Errorf("%w in %s", ErrNoFiles, c.Path)
 	}
 	return Snapshot{Revision: t.revision(), Files: g.files(), Signer: signer}, nil
 }

@@ -106,7 +106,7 @@ func TestOnlyTheFolderAskedForIsRead(t *testing.T) {
 		"teams/file.yaml": "is not a folder",
 	} {
 		o.Path = path
-		refused(t, open(t, o), path, words)
+		asRefused(t, refused(t, open(t, o), path, words))
 	}
 	o.Path = "../outside"
 	if _, err := Clone(o); err == nil || !strings.Contains(err.Error(), "inside the repository") {

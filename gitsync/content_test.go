@@ -39,8 +39,50 @@ func TestWhatIsNoPlainFileIsRefusedByName(t *testing.T) {
 			s := open(t, r.over("file"))
 			mustNext(t, s, "")
 			c.spoil(r)
-			refused(t, s, c.words...)
+			took := asRefused(t, refused(t, s, c.words...))
+			if want := "main@sha1:" + r.git("rev-parse", "HEAD"); took.Revision != want {
+				t.Errorf("%s is refused, not %s", took.Revision, want)
+			}
 		})
+	}
+}
+
+// asRefused is what an error says of the revision.
+func asRefused(t *testing.T, err error) *Refused {
+	t.Helper()
+	var r *Refused
+	if !errors.As(err, &r) {
+		t.Fatalf("%v does not say which revision is refused", err)
+	}
+	if strings.Contains(r.Reason, "pull ") || strings.Contains(r.Reason, r.Revision) {
+		t.Errorf("the reason %q has more than the reason", r.Reason)
+	}
+	return r
+}
+
+// Who has no use for the newest commit asks for any other, also for the one it
+// had before.
+func TestARefusedCommitIsTakenBack(t *testing.T) {
+	r := newRepo(t)
+	r.write("a.yaml", "one")
+	good := r.commit("good")
+	o := r.over("file")
+	o.Caps.FileBytes = 10
+	s := open(t, o)
+	have := mustNext(t, s, "").Revision
+	r.write("a.yaml", "more than ten bytes")
+	r.commit("large")
+	asRefused(t, refused(t, s, "FileBytes"))
+	r.git("reset", "-q", "--hard", good)
+	r.push()
+	if got := mustNext(t, s, "").Revision; got != have {
+		t.Errorf("got %s, want %s", got, have)
+	}
+	if err := os.Rename(r.bare, r.bare+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next(t, s, have); err == nil || errors.As(err, new(*Refused)) {
+		t.Errorf("a repository that is gone is no commit that is refused: %v", err)
 	}
 }
 

@@ -56,3 +56,21 @@ var ErrClosed = errors.New("source is closed")
 // file. It is an error because an empty source is far more often a mistake
 // than a wish.
 var ErrNoFiles = errors.New("no .yaml or .yml file")
+
+// Refused is in the error for a commit that was read and is not taken, as
+// a whole: it holds what is never read (a link, a pointer of git-lfs), no YAML
+// file, or more than the caps allow, or it may not be trusted. The next looks
+// refuse it again until the ref stands for another.
+type Refused struct {
+	Revision string
+	Reason   string // in words without secrets
+	Cause    error  // for errors.Is and errors.As only
+}
+
+func (e *Refused) Error() string { return e.Revision + ": " + e.Reason }
+func (e *Refused) Unwrap() error { return e.Cause }
+
+// refuse is the error for a revision that is not taken because of cause.
+func refuse(revision string, cause error) error {
+	return &Refused{Revision: revision, Reason: cause.Error(), Cause: cause}
+}

@@ -258,6 +258,12 @@ func TestRewrittenHistoryIsRefusedWhereFastForwardIsRequired(t *testing.T) {
 	if _, err := next(t, s, have); !errors.Is(err, ErrRewritten) {
 		t.Errorf("diverged: %v", err)
 	}
+	asRefused(t, refused(t, s, "does not descend")) // also who has nothing is not told
+	r.git("rm", "-q", "a.yaml")
+	r.commit("on top of it, and empty")
+	if err := refused(t, s, "does not descend"); errors.Is(err, ErrNoFiles) {
+		t.Errorf("what history does not vouch for was looked into: %v", err)
+	}
 	r.git("reset", "-q", "--hard", base)
 	r.push()
 	if _, err := next(t, s, have); !errors.Is(err, ErrRewritten) {

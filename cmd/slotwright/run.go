@@ -15,6 +15,7 @@ import (
 
 	"github.com/slotwright/slotwright/cmd/slotwright/follow"
 	"github.com/slotwright/slotwright/cmd/slotwright/tell"
+	"github.com/slotwright/slotwright/gitsync"
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/live"
 	"github.com/slotwright/slotwright/spec"
@@ -271,7 +272,13 @@ func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follow
 		f.log.Warn("orphans are not forgotten", "error", err)
 	}
 	board := face.board
-	source, err := f.origin.open(memory, func(err error) { board.Looked(err); face.metrics.Looked(err) })
+	source, err := f.origin.open(memory, func(err error) {
+		if _, ok := errors.AsType[*gitsync.Refused](err); ok {
+			err = nil // it was read, and what is in it is a mistake
+		}
+		board.Looked(err)
+		face.metrics.Looked(err)
+	})
 	if err != nil {
 		return nil, err
 	}

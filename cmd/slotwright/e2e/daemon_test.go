@@ -54,7 +54,8 @@ func TestTheClusterIsWhatTheLastGoodCommitSays(t *testing.T) {
 	}, bad("prod/orders.yaml:6", "mastres"))
 	d.stays("an empty file", func() { r.commit("empty", map[string]string{"prod/orders.yaml": ""}) }, bad("prod/orders.yaml", "empty"))
 	d.stays("no file at all", func() { r.commit("gone", map[string]string{"other/orders.yaml": four}) }, func(now told) bool {
-		return now.Source.Error != "" && len(now.Clusters) == 1 && now.Clusters[0].Revision == good
+		return strings.Contains(strings.Join(now.Source.Mistakes, "\n"), "folder prod is not in the commit") &&
+			len(now.Clusters) == 1 && now.Clusters[0].Revision == good && now.Source.Revision != good && now.Source.Error == ""
 	})
 	d.stays("a deleted branch", func() { r.run(r.bare, "update-ref", "-d", "refs/heads/main") }, func(now told) bool {
 		return strings.Contains(now.Source.Error, "not on the server") && len(now.Clusters) == 1
@@ -181,7 +182,7 @@ func TestAStandbyTakesOverAndHearsWebhooks(t *testing.T) {
 	r.commit("rewritten", two)
 	s = b.follow("file://"+r.bare, args...)
 	s.stays("a rewritten history after a restart", func() {}, func(now told) bool {
-		return strings.Contains(now.Source.Error, "does not descend") && len(now.Clusters) == 1 && now.Clusters[0].Revision == grown
+		return strings.Contains(strings.Join(now.Source.Mistakes, "\n"), "does not descend") && len(now.Clusters) == 1 && now.Clusters[0].Revision == grown
 	})
 	s.stop()
 }

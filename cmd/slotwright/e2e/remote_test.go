@@ -202,13 +202,15 @@ func (d *daemon) mishaps(r *repo, good, other string) {
 	}{
 		"a typo":           {map[string]string{"prod/orders.yaml": strings.Replace(other, "masters:", "mastres:", 1)}, []string{"prod/orders.yaml:6", "mastres"}},
 		"an empty file":    {map[string]string{"prod/orders.yaml": ""}, []string{"prod/orders.yaml", "empty"}},
-		"a deleted file":   {map[string]string{"prod/README.md": "nothing here"}, []string{"no .yaml or .yml file"}},
 		"a deleted folder": {map[string]string{"orders.yaml": other}, []string{"folder prod is not in the commit"}},
 	} {
 		d.stays(what, func() { r.commit(what, c.files) }, func(now told) bool { return kept(now, c.words...) })
 	}
 	d.stays("a deleted branch", func() { r.run(r.bare, "update-ref", "-d", "refs/heads/main") },
 		func(now told) bool { return kept(now, "branch main: not on the server") })
+	d.stays("the only file deleted", func() { r.commit("nothing", map[string]string{"prod/README.md": "nothing here"}) }, func(now told) bool {
+		return len(now.Clusters) == 0 && len(now.Orphans) == 1 && strings.Contains(strings.Join(now.Source.Mistakes, "\n"), "no .yaml or .yml file")
+	})
 	r.git("push", "-q", "-f", "origin", strings.TrimPrefix(good, "main@sha1:")+":refs/heads/main")
 	d.until("the branch is back", time.Minute, func() bool {
 		now := d.tells()

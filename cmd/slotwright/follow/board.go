@@ -137,7 +137,7 @@ func (b *Board) turn(book *book) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer b.poke()
-	b.now.Seen, b.now.Good, b.now.Mistakes, b.now.Orphans = book.seen, book.good, book.mistakes, nil
+	b.now.Seen, b.now.Good, b.now.Mistakes, b.now.Orphans = book.newest(), book.good, book.mistakes, nil
 	for name, e := range book.entries {
 		if !e.Orphaned.IsZero() {
 			delete(b.clusters, name)

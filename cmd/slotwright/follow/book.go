@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -24,7 +25,8 @@ type Entry struct {
 
 // book is all that a source has said, as far as it still counts.
 type book struct {
-	seen     string           // the last revision, good or not
+	seen     string           // the last revision that was handed out, good or not
+	refused  string           // a newer one that was not, as a whole; "" for none
 	good     string           // the last without a mistake
 	entries  map[string]Entry // by cluster
 	mistakes spec.Mistakes    // of the revision seen
@@ -50,7 +52,38 @@ func (b *book) turn(s gitsync.Snapshot, o Origin, now time.Time) {
 		// from a cluster that now has a mistake. Nobody wants the mixture.
 		next, mistakes = b.entries, append(mistakes, clashes...)
 	}
-	b.seen, b.entries, b.mistakes = s.Revision, next, mistakes
+	b.seen, b.refused, b.entries, b.mistakes = s.Revision, "", next, mistakes
+}
+
+// newest is the last revision there was, taken or not.
+func (b *book) newest() string { return cmp.Or(b.refused, b.seen) }
+
+// refuse takes in that a revision is refused as a whole, and reports whether that
+// is news. Nothing of it counts but this: where it has no file at all, it names
+// no cluster.
+func (b *book) refuse(r *gitsync.Refused, o Origin, now time.Time) bool {
+	mistake := spec.Mistake{File: o.whole(), Text: r.Reason, Hint: lift(r)}
+	if b.refused == r.Revision && slices.Equal(b.mistakes, spec.Mistakes{mistake}) {
+		return false
+	}
+	if errors.Is(r, gitsync.ErrNoFiles) {
+		b.entries = maps.Clone(b.entries)
+		orphan(b.entries, nil, now)
+	}
+	b.refused, b.mistakes = r.Revision, spec.Mistakes{mistake}
+	return true
+}
+
+// lift is what to do about a revision that is refused, where it does not say so
+// itself.
+func lift(r *gitsync.Refused) string {
+	switch {
+	case errors.Is(r, gitsync.ErrRewritten):
+		return "push a commit that descends from the old one; or stop the daemon, remove its memory of this source and start it again"
+	case errors.Is(r, gitsync.ErrNoFiles):
+		return "clusters are named by *.yaml and *.yml files; a file that is gone removes nothing"
+	}
+	return ""
 }
 
 // orphan marks the entries that were not found.

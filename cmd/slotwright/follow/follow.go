@@ -56,8 +56,15 @@ func (f *Follower) follow(ctx context.Context, wants chan<- []spec.Topology) {
 			have = s.Revision
 			f.take(s)
 		default:
-			f.unread(err)
-			if !first {
+			refused, ok := errors.AsType[*gitsync.Refused](err)
+			if ok {
+				have = "" // a ref that goes back to the last good commit is news, too
+			}
+			news := ok && f.refuse(refused)
+			if !ok {
+				f.unread(err)
+			}
+			if !news && !first {
 				continue
 			}
 		}
@@ -76,10 +83,15 @@ func (f *Follower) Once(ctx context.Context) ([]reconcile.Result, error) {
 	f.recall()
 	f.onBoard()
 	s, err := f.Source.Next(ctx, "")
-	if err != nil {
+	refused, ok := errors.AsType[*gitsync.Refused](err)
+	switch {
+	case ok:
+		f.refuse(refused)
+	case err != nil:
 		return nil, err
+	default:
+		f.take(s)
 	}
-	f.take(s)
 	results := f.pass(ctx, f.wants())
 	if len(f.book.mistakes) > 0 {
 		return results, f.book.mistakes
@@ -143,6 +155,27 @@ func (f *Follower) take(s gitsync.Snapshot) {
 		log = log.With("signer", s.Signer)
 	}
 	log.Info("read", "source", f.Origin.Name, "clusters", len(f.wants()), "mistakes", len(f.book.mistakes))
+	f.turned(log, before)
+}
+
+// refuse takes in that a revision is refused as a whole, and reports whether
+// that is news.
+func (f *Follower) refuse(r *gitsync.Refused) bool {
+	before := f.book.entries
+	f.said = ""
+	if !f.book.refuse(r, f.Origin, time.Now()) {
+		return false
+	}
+	log := f.Log.With("revision", r.Revision)
+	if errors.Is(r, gitsync.ErrRewritten) {
+		log = log.With("memory", f.Memory.Path())
+	}
+	f.turned(log, before)
+	return true
+}
+
+// turned tells what a revision changed in the book, and remembers it.
+func (f *Follower) turned(log *slog.Logger, before map[string]Entry) {
 	for _, m := range f.book.mistakes {
 		about := log
 		if m.Cluster != "" {
@@ -165,11 +198,7 @@ func (f *Follower) take(s gitsync.Snapshot) {
 func (f *Follower) unread(err error) {
 	if text := err.Error(); text != f.said {
 		f.said = text
-		log := f.Log.With("source", f.Origin.Name)
-		if errors.Is(err, gitsync.ErrRewritten) {
-			log = log.With("lift", "push a commit that descends from the old one, or stop the daemon, remove "+f.Memory.Path()+" and start it again")
-		}
-		log.Error("the source can't be read; what was last good is kept", "error", text)
+		f.Log.Error("the source can't be read; what was last good is kept", "source", f.Origin.Name, "error", text)
 	}
 }
 

@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -140,6 +141,54 @@ func TestAFollowerActsOnWhatWasLastGood(t *testing.T) {
 	})
 }
 
+// A commit that is refused as a whole is told of like one with a typo, at once;
+// only where it has no file at all it names no cluster.
+func TestACommitThatIsRefusedIsAMistake(t *testing.T) {
+	m := remembering(t, t.TempDir())
+	refused := func(revision string, why error) answer {
+		return answer{err: fmt.Errorf("pull r: %w", &gitsync.Refused{Revision: revision, Reason: why.Error(), Cause: why})}
+	}
+	link := errors.New("a.yaml is a symbolic link")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, m)
+		r.Origin.Shown = "prod"
+		r.runs(t, func() {
+			for i, step := range []struct {
+				answer  answer
+				tries   string // what a new pass began for
+				seen    string
+				mistake string
+				orphans int
+			}{
+				{answer{snapshot: snap("r1", three)}, "orders+++", "r1", "", 0},
+				{refused("r2", link), "", "r2", "prod: a.yaml is a symbolic link", 0},
+				{refused("r2", link), "", "r2", "prod: a.yaml is a symbolic link", 0},
+				{answer{err: errors.New("no route")}, "", "r2", "symbolic link", 0},
+				{answer{snapshot: snap("r1", three)}, "", "r1", "", 0}, // taken back
+				{refused("r3", gitsync.ErrNoFiles), "", "r3", "removes nothing", 1},
+				{answer{snapshot: snap("r4", four)}, "orders++++", "r4", "", 0},
+				{refused("r5", gitsync.ErrRewritten), "", "r5", "push a commit that descends", 0},
+			} {
+				r.says(step.answer)
+				known := r.Board.Now()
+				if got := r.tried(); got != step.tries || known.Seen != step.seen || len(known.Orphans) != step.orphans {
+					t.Errorf("answer %d: tried %q, the board has %s and %v", i, got, known.Seen, known.Orphans)
+				}
+				if got := known.Mistakes.Error(); (got == "") != (step.mistake == "") || !strings.Contains(got, step.mistake) {
+					t.Errorf("answer %d: the mistake is %q, want %q", i, got, step.mistake)
+				}
+			}
+		})
+		if got := strings.Join(r.source.had, ","); got != ",r1,,,,r1,,r4," {
+			t.Errorf("the source was told %s", got)
+		}
+	})
+	// What is refused is no history to go on from.
+	if seen(t, m) != "r4" {
+		t.Errorf("%s is remembered as seen", seen(t, m))
+	}
+}
+
 func TestAfterARestartWhatWasGoodCountsWhenTheSourceDoesNot(t *testing.T) {
 	m := remembering(t, t.TempDir())
 	first := newBook()
@@ -181,7 +230,8 @@ func TestOnceLooksOnceAndEndsEachClusterByItself(t *testing.T) {
 	}{
 		"all good":        {answer{snapshot: snap("r1", three)}, 1, ""},
 		"a mistake":       {answer{snapshot: snap("r1", map[string]string{"o.yaml": typo, "s.yaml": text("sessions", 11)})}, 1, "o.yaml:5"},
-		"nothing to read": {answer{err: gitsync.ErrNoFiles}, 0, "no .yaml"},
+		"nothing to read": {answer{err: errors.New("no route")}, 0, "no route"},
+		"nothing in it":   {answer{err: &gitsync.Refused{Revision: "r1", Reason: "no .yaml", Cause: gitsync.ErrNoFiles}}, 0, "no .yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := remembering(t, t.TempDir())

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"path/filepath"
 
 	"github.com/slotwright/slotwright/spec"
@@ -70,6 +71,9 @@ func paths(t spec.Topology) []string {
 	}
 	return named
 }
+
+// whole is what mistakes are about that are about all of the source.
+func (o Origin) whole() string { return cmp.Or(o.Shown, o.Name) }
 
 // place is the topology with its file where its relative paths start.
 func (o Origin) place(t spec.Topology) spec.Topology {
