@@ -56,17 +56,19 @@ func problems(seen *cluster.State) []string {
 	for i := range seen.Nodes {
 		out = append(out, troubles(&seen.Nodes[i])...)
 	}
-	for _, o := range seen.Open {
-		out = append(out, openText(o))
+	for _, o := range openOf(seen.Open) {
+		out = append(out, o.String())
 	}
 	return append(out, seen.Split...)
 }
 
-func openText(o cluster.Open) string {
-	if o.Stray > 0 {
-		return fmt.Sprintf("%s holds %s of slot %d, which is not its own: no client finds them", o.At, count(int(o.Stray), "key"), o.Slot)
+// few leaves as many problems as a person can use.
+func few(problems []string) []string {
+	const shown = 50
+	if left := len(problems) - shown; left > 0 {
+		return append(problems[:shown:shown], fmt.Sprintf("and %d more", left))
 	}
-	return fmt.Sprintf("slot %d is half moved: %s is %s it, the other end is %s", o.Slot, o.At, direction(o), o.Peer)
+	return problems
 }
 
 func troubles(n *cluster.Node) []string {

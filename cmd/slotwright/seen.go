@@ -17,7 +17,7 @@ type status struct {
 	SlotsServed int         `json:"slotsServed"`
 	Shards      []shardSeen `json:"shards"`
 	Others      []nodeSeen  `json:"others"` // nodes in no shard: spare, new, or strangers
-	OpenSlots   []openSlot  `json:"openSlots"`
+	OpenSlots   []openSlots `json:"openSlots"`
 	Problems    []string    `json:"problems"`
 }
 
@@ -40,20 +40,12 @@ type nodeSeen struct {
 	LagBytes *int64 `json:"lagBytes,omitempty"` // of replicas, where it can be told
 }
 
-type openSlot struct {
-	Slot int    `json:"slot"`
-	At   string `json:"at"`
-	Peer string `json:"peer"`
-	Kind string `json:"kind"`           // importing, migrating or, where no mark tells of keys outside their slot, stray
-	Keys int64  `json:"keys,omitempty"` // of stray: how many At holds
-}
-
 // statusOf reads a status from the last look of r. compared says that r's plan
 // was made for a topology.
 func statusOf(r reconcile.Result, compared bool) status {
 	s := status{
 		Cluster: r.Cluster, Health: untold,
-		Shards: []shardSeen{}, Others: []nodeSeen{}, OpenSlots: []openSlot{}, Problems: []string{},
+		Shards: []shardSeen{}, Others: []nodeSeen{}, OpenSlots: []openSlots{}, Problems: []string{},
 	}
 	if !r.Observed {
 		s.Problems = append(s.Problems, textOf(r.Err))
@@ -67,16 +59,14 @@ func statusOf(r reconcile.Result, compared bool) status {
 	if compared {
 		s.roles(r)
 	}
-	for _, o := range r.Seen.Open {
-		s.OpenSlots = append(s.OpenSlots, openSlot{o.Slot, o.At, o.Peer, direction(o), o.Stray})
-	}
+	s.OpenSlots = openOf(r.Seen.Open)
 	answered := served(&r.Seen)
 	s.SlotsServed = answered.Len()
 	if compared && *s.InSync && !r.Seen.Formed {
 		s.Health = gone // only a cluster that is to be absent is as wanted without members
 		return s
 	}
-	s.Problems = append(s.Problems, problems(&r.Seen)...)
+	s.Problems = append(s.Problems, few(problems(&r.Seen))...)
 	s.Health = judge(&r.Seen, s.SlotsServed, len(s.Problems) > 0)
 	return s
 }
@@ -166,16 +156,6 @@ func told(n int64) *int64 {
 		return nil
 	}
 	return &n
-}
-
-func direction(o cluster.Open) string {
-	switch {
-	case o.Stray > 0:
-		return "stray"
-	case o.Importing:
-		return "importing"
-	}
-	return "migrating"
 }
 
 // healthWord is a node's health in a word or two.

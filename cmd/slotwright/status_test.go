@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,4 +154,38 @@ func TestStatusWaitsUntilAllIsWell(t *testing.T) {
 		d.expects(0, d.types("yes\n", "apply", file))
 		d.expects(0, d.types("", "status", "--wait", file), "orders: Healthy, in sync, 16384 of 16384")
 	})
+}
+
+// A dead run may leave hundreds of slots open at many nodes.
+func TestAStatusStaysShort(t *testing.T) {
+	seen := cluster.State{Formed: true}
+	for i := range 300 {
+		name := fmt.Sprintf("n%d", i)
+		seen.Nodes = append(seen.Nodes, cluster.Node{Name: name, ID: "id-" + name, Member: true, Listed: true, Health: cluster.Silent})
+	}
+	seen.Nodes[0].Health, seen.Nodes[0].Ready, seen.Nodes[0].Slots = cluster.Up, true, slots(t, "0-16383")
+	for s := range 1000 {
+		seen.Open = append(seen.Open, cluster.Open{Slot: s, At: "n0", Peer: "n1"}, cluster.Open{Slot: s, At: "n1", Peer: "n0", Importing: true})
+	}
+	seen.Open = append(seen.Open, cluster.Open{Slot: 2000, At: "n1", Peer: "n0", Importing: true, Stray: 3}, cluster.Open{Slot: 2002, At: "n1", Peer: "n0", Importing: true, Stray: 4})
+	s := statusOf(reconcile.Result{Cluster: "orders", Observed: true, Seen: seen}, true)
+	if len(s.OpenSlots) != 3 || s.OpenSlots[0].Slots != slots(t, "0-999") || s.OpenSlots[0].Count != 1000 || s.OpenSlots[2].Keys != 7 {
+		t.Errorf("open slots are %+v", s.OpenSlots)
+	}
+	if n := len(s.Problems); n != 51 || s.Problems[50] != "and 252 more" { // 299 silent nodes and 3 ways of open slots
+		t.Errorf("%d problems, the last %q", n, s.Problems[n-1])
+	}
+	var told []string
+	for _, o := range s.OpenSlots {
+		told = append(told, o.String())
+	}
+	for i, want := range []string{
+		"1000 slots (0-999) are half moved: n0 is migrating them, the other end is n1",
+		"1000 slots (0-999) are half moved: n1 is importing them, the other end is n0",
+		"n1 holds 7 keys of 2 slots (2000,2002), which are not its own: no client finds them",
+	} {
+		if told[i] != want {
+			t.Errorf("told %q, want %q", told[i], want)
+		}
+	}
 }
