@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type laneLog struct {
 	plan  string               // the last plan logged
 	waits string               // the last holds waited for
 	stand string               // how the cluster stood last
+	once  string               // what was said of former members
 }
 
 func (r *runLog) lane(cluster string) *laneLog {
@@ -104,6 +106,7 @@ func (r *runLog) result(got reconcile.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lane, log := r.lane(got.Cluster), r.about(got.Cluster)
+	lane.remembers(log, got)
 	stand := standing(got)
 	if stand == lane.stand && len(got.Done) == 0 {
 		return
@@ -120,5 +123,16 @@ func (r *runLog) result(got reconcile.Result) {
 	}
 	for _, h := range got.Plan.Holds {
 		log.Warn("held", "code", h.Code, "why", h.Why, "node", h.Node, "text", h.Text, "lift", h.Lift)
+	}
+}
+
+// remembers logs what people should know of former members, when that is news.
+func (l *laneLog) remembers(log *slog.Logger, got reconcile.Result) {
+	all := plan.Remembered(&got.Seen)
+	if text := strings.Join(all, "\n"); text != l.once && got.Observed {
+		l.once = text
+		for _, note := range all {
+			log.Warn("former members", "note", note)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -68,6 +69,7 @@ func statusOf(r reconcile.Result, compared bool) status {
 	}
 	s.Problems = append(s.Problems, few(problems(&r.Seen))...)
 	s.Health = judge(&r.Seen, s.SlotsServed, len(s.Problems) > 0)
+	s.Problems = append(s.Problems, plan.Remembered(&r.Seen)...) // the cluster serves as well with them
 	return s
 }
 

@@ -132,7 +132,14 @@ type Node struct {
 	// Borrowed says that an earlier run switched cluster-allow-replica-migration
 	// off here and did not put it back.
 	Borrowed bool
+	// Once is what earlier runs knew a stranger as, in a clause for people: it
+	// may be a cluster that was called otherwise then. "" for nothing.
+	Once string
 }
+
+// Former is a node that left the cluster without being reset, runs, and still
+// takes itself for a member: whoever asks it hears of a cluster that is no more.
+type Former struct{ Name, Addr string }
 
 // Memory is what INFO memory and CONFIG say, in bytes.
 type Memory struct {
@@ -187,6 +194,11 @@ type State struct {
 	// Served says that the platform remembers this cluster with every slot served:
 	// it has held data, however empty it looks now.
 	Served bool
+	// Unremembered is why it can't be told which nodes were members before, for
+	// people; "" where it can. A node that left the file is a stranger then.
+	Unremembered string
+	// Former are the nodes that left and were not reset, by name.
+	Former []Former
 	// Formed says that some answering node is a member: there is a cluster.
 	Formed bool
 }

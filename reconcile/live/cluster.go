@@ -42,6 +42,7 @@ type Cluster struct {
 	beside []cluster.Place
 	// counted is the layout in which no key was found astray; see findStray.
 	counted string
+	formers formers
 
 	mu    sync.Mutex
 	conns map[string]Conn

@@ -30,7 +30,7 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	if err != nil {
 		return cluster.State{}, fmt.Errorf("list the nodes: %w", err)
 	}
-	before := c.roster()
+	before, left, damaged := c.roster()
 	before.hint(places)
 	views := c.askAll(ctx, places)
 	before.recognise(views)
@@ -52,6 +52,11 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	if err := ctx.Err(); err != nil {
 		return cluster.State{}, err
 	}
+	if damaged != nil {
+		seen.Unremembered = damaged.Error()
+	}
+	c.nameStrangers(left, &seen)
+	seen.Former = c.ranOn(ctx, before, left, seen)
 	c.keep(views)
 	c.beside = besides(seen)
 	if k, ok := c.platform.(Keeper); ok {

@@ -3,8 +3,10 @@ package live
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"os"
@@ -21,12 +23,16 @@ type Seat struct {
 	Name string `json:"name"`
 	Addr string `json:"address"`
 	Zone string `json:"zone,omitempty"`
+	// Left says that it is no member any more, and was not seen blank since.
+	Left bool `json:"left,omitempty"`
 }
 
 // roster is every seat of a cluster by node ID. It gives names to nodes that
 // left the file: who loses it sees them as strangers and touches nothing. And it
 // tells the cluster from another one that the file names by mistake.
 type roster map[string]Seat
+
+const rosterSuffix = ".roster.json"
 
 // largestRoster bounds what is read back.
 const largestRoster = 4 << 20
@@ -48,37 +54,62 @@ func StateDir() (string, error) {
 }
 
 func (c *Cluster) rosterFile() string {
-	return filepath.Join(c.state, c.want.Name+".roster.json")
+	return filepath.Join(c.state, c.want.Name+rosterSuffix)
 }
 
-// roster reads what earlier runs remembered. A missing or unreadable file is an
-// empty roster: it is only a help.
-func (c *Cluster) roster() roster {
+// roster reads what earlier runs remembered: of members, and of nodes that have
+// left. A missing file is an empty roster. One that can't be read is empty, too,
+// and an error: what left the file is a stranger then, and people must know why.
+func (c *Cluster) roster() (members, left roster, err error) {
+	members, left = roster{}, roster{}
 	if c.state == "" {
-		return roster{}
+		return members, left, nil
 	}
-	file, err := os.Open(c.rosterFile())
+	all, err := readRoster(c.rosterFile())
 	if err != nil {
-		return roster{}
+		return members, left, err
+	}
+	for id, seat := range all {
+		if seat.Left {
+			left[id] = seat
+		} else {
+			members[id] = seat
+		}
+	}
+	return members, left, nil
+}
+
+func readRoster(name string) (roster, error) {
+	file, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return roster{}, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close()
-	seats := roster{}
-	if json.NewDecoder(io.LimitReader(file, largestRoster)).Decode(&seats) != nil {
-		return roster{}
+	var seats roster
+	if err := json.NewDecoder(io.LimitReader(file, largestRoster)).Decode(&seats); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return seats
+	return seats, nil
 }
 
 // Remember keeps the names of the listed members, so that a later run knows
-// them when they have left the file. Seats of nodes that are no members any
-// more are dropped. Only a run that acts calls it.
+// them when they have left the file, and of those that have left as long as they
+// may run on. Only a run that acts calls it. A roster that can't be read is
+// left as it is: somebody may bring it back.
 func (c *Cluster) Remember(seen cluster.State) error {
 	if c.state == "" || !seen.Formed {
 		return nil
 	}
-	now, old := roster{}, c.roster()
+	members, left, err := c.roster()
+	if err != nil {
+		return err
+	}
+	now := roster{}
 	for _, n := range seen.Nodes {
-		seat, known := old[n.ID]
+		seat, known := members[n.ID]
 		switch {
 		case n.ID == "" || !n.Member:
 		case n.Listed:
@@ -87,6 +118,7 @@ func (c *Cluster) Remember(seen cluster.State) error {
 			now[n.ID] = seat
 		}
 	}
+	c.keepFormer(now, members, left, seen)
 	if err := now.save(c.rosterFile()); err != nil {
 		return fmt.Errorf("remember the nodes of %s: %w", c.want.Name, err)
 	}

@@ -61,11 +61,7 @@ func (d *draft) trouble(i int) (Hold, bool) {
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
 	case d.stranger(i) && d.have[i] > 0:
-		return Hold{
-			Stuck, Stranger, n.Name,
-			fmt.Sprintf("%s serves %s and no topology names it, so no slots move", n.Name, plural(d.have[i], "slot")),
-			"list the node, or move its slots away by hand",
-		}, true
+		return d.strange(i), true
 	case n.Health == cluster.Loading:
 		return Hold{Wait, NodeLoading, n.Name, n.Name + " is loading its data", "it goes on when the node has loaded"}, true
 	case n.Listed && !n.Member && d.up(i) && (n.Keys != 0 || d.have[i] > 0):
@@ -233,9 +229,10 @@ func (d *draft) notes() []string {
 			out = append(out, n.Remark)
 		}
 		if d.stranger(i) {
-			out = append(out, n.Name+" is in the cluster and no topology names it: it is left alone")
+			out = append(out, n.Name+" is in the cluster and no topology names it: it is left alone"+once(n))
 		}
 	}
+	out = append(out, Remembered(&d.now)...)
 	if len(spare) > 0 {
 		verb := "stay"
 		if len(spare) == 1 {
