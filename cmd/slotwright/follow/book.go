@@ -39,7 +39,12 @@ func newBook() *book { return &book{entries: map[string]Entry{}} }
 // that can't be read doesn't say whose it is. In a snapshot without mistakes, a
 // cluster that is not named has become an orphan.
 func (b *book) turn(s gitsync.Snapshot, o Origin, now time.Time) {
-	found, mistakes := o.load(s)
+	found, mistakes := o.load(s, wanted(b.entries))
+	if len(mistakes) > 0 {
+		var clashes spec.Mistakes
+		found, clashes = b.fitting(found)
+		mistakes = append(mistakes, clashes...)
+	}
 	next := maps.Clone(b.entries)
 	for _, t := range found {
 		next[t.Name] = Entry{Topology: t, Revision: s.Revision, Signer: s.Signer}
@@ -47,12 +52,30 @@ func (b *book) turn(s gitsync.Snapshot, o Origin, now time.Time) {
 	if len(mistakes) == 0 {
 		b.good = s.Revision
 		orphan(next, found, now)
-	} else if clashes := spec.Clashes(wanted(next)); len(clashes) > 0 {
-		// Old and new wishes don't go together, as when a node was to move
-		// from a cluster that now has a mistake. Nobody wants the mixture.
-		next, mistakes = b.entries, append(mistakes, clashes...)
 	}
 	b.seen, b.refused, b.entries, b.mistakes = s.Revision, "", next, mistakes
+}
+
+// fitting are those topologies that go together with what stays in force beside
+// them: a node that was to move from a cluster that now has a mistake stays where
+// it is. Whoever is left out stays as it was, too, which others may not go
+// together with in turn.
+func (b *book) fitting(found []spec.Topology) ([]spec.Topology, spec.Mistakes) {
+	var mistakes spec.Mistakes
+	for range len(found) + 1 {
+		named := map[string]bool{}
+		for _, t := range found {
+			named[t.Name] = true
+		}
+		stay := slices.DeleteFunc(wanted(b.entries), func(t spec.Topology) bool { return named[t.Name] })
+		kept, clashes := spec.Part(slices.Concat(stay, found), stay)
+		if len(clashes) == 0 {
+			return found, mistakes
+		}
+		mistakes = append(mistakes, clashes...)
+		found = slices.DeleteFunc(kept, func(t spec.Topology) bool { return !named[t.Name] })
+	}
+	return nil, mistakes
 }
 
 // newest is the last revision there was, taken or not.
@@ -112,8 +135,8 @@ func wanted(entries map[string]Entry) []spec.Topology {
 }
 
 // load reads the topologies of a snapshot, but for those that this source may
-// not have.
-func (o Origin) load(s gitsync.Snapshot) ([]spec.Topology, spec.Mistakes) {
+// not have, or that claim what others have in force.
+func (o Origin) load(s gitsync.Snapshot, inForce []spec.Topology) ([]spec.Topology, spec.Mistakes) {
 	var sources []spec.Source
 	var mistakes spec.Mistakes
 	_ = fs.WalkDir(s.Files, ".", func(name string, d fs.DirEntry, err error) error {
@@ -128,7 +151,7 @@ func (o Origin) load(s gitsync.Snapshot) ([]spec.Topology, spec.Mistakes) {
 		sources = append(sources, spec.Source{Name: path.Join(o.Shown, name), Data: data})
 		return nil
 	})
-	all, err := spec.Load(sources)
+	all, err := spec.LoadOver(sources, inForce)
 	var wrong spec.Mistakes
 	if errors.As(err, &wrong) {
 		mistakes = append(mistakes, wrong...)

@@ -86,13 +86,33 @@ func TestWhatASnapshotChanges(t *testing.T) {
 			map[string]string{"o.yaml": orders},
 			"orders=3@second, sessions orphaned since 12:00", "",
 		},
-		"two files with one name are a mistake of both": {
-			map[string]string{"o.yaml": grown, "o2.yaml": orders, "s.yaml": sessions},
+		"two files elsewhere with one name are a mistake of both": {
+			map[string]string{"p.yaml": grown, "p2.yaml": orders, "s.yaml": sessions},
 			"orders=3@first, sessions=3@second", "orders",
 		},
 		"a node moved away from a cluster with a mistake moves nowhere": {
 			map[string]string{"o.yaml": typo, "s.yaml": text("sessions", 11, 12, 13, 3)},
 			"orders=3@first, sessions=3@first", "10.0.0.1:3 is also claimed by",
+		},
+		"a file that wants a node of another one is refused, wherever it stands": {
+			map[string]string{"a.yaml": text("users", 21, 22, 3), "o.yaml": grown, "s.yaml": sessions},
+			"orders=4@second, sessions=3@second", "a.yaml:1: the address 10.0.0.1:3 is also claimed by cluster orders at o.yaml:1, which has it",
+		},
+		"a known cluster that wants a node of another one stays as it was": {
+			map[string]string{"o.yaml": grown, "s.yaml": text("sessions", 11, 12, 13, 3)},
+			"orders=4@second, sessions=3@first", "s.yaml:1: the address 10.0.0.1:3 is also claimed by cluster orders at o.yaml:1, which has it",
+		},
+		"a second file for a cluster is refused, the first goes on": {
+			map[string]string{"a.yaml": text("orders", 1, 2), "o.yaml": grown, "s.yaml": sessions},
+			"orders=4@second, sessions=3@second", "a.yaml:1: the name orders is also claimed by cluster orders at o.yaml:1, which has it",
+		},
+		"two new files that want the same are both refused": {
+			map[string]string{"a.yaml": text("users", 21), "b.yaml": text("carts", 21), "o.yaml": grown, "s.yaml": sessions},
+			"orders=4@second, sessions=3@second", "b.yaml:1: the address 10.0.0.1:21 is also claimed by cluster users at a.yaml:1",
+		},
+		"who is left out may keep others where they are": {
+			map[string]string{"o.yaml": typo, "s.yaml": text("sessions", 12, 13, 3), "a.yaml": text("users", 11)},
+			"orders=3@first, sessions=3@first", "a.yaml:1: the address 10.0.0.1:11 is also claimed by cluster sessions at s.yaml:1, which has it",
 		},
 		"a node moved from one good cluster to another moves": {
 			map[string]string{"o.yaml": text("orders", 1, 2), "s.yaml": text("sessions", 11, 12, 13, 3)},
@@ -165,7 +185,7 @@ func TestTopologiesFromGitReachOnlyWhatIsPermitted(t *testing.T) {
 		"nothing, which needs no permission": {Origin{Confined: true}, static, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found, mistakes := c.origin.load(snap("r", map[string]string{"prod/orders.yaml": c.text}))
+			found, mistakes := c.origin.load(snap("r", map[string]string{"prod/orders.yaml": c.text}), nil)
 			got := mistakes.Error()
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) || (len(found) == 1) != (c.want == "") {
 				t.Fatalf("want %q, got %q and %d topologies", c.want, got, len(found))
@@ -175,7 +195,7 @@ func TestTopologiesFromGitReachOnlyWhatIsPermitted(t *testing.T) {
 			}
 		})
 	}
-	found, _ := open.load(snap("r", map[string]string{"prod/orders.yaml": password("pw")}))
+	found, _ := open.load(snap("r", map[string]string{"prod/orders.yaml": password("pw")}), nil)
 	if got := open.place(found[0]).Path("pw"); got != "/secrets/prod/pw" {
 		t.Errorf("the password is looked for at %s", got)
 	}
