@@ -154,7 +154,7 @@ func TestKeysInThreePlacesAreNobodysToJoin(t *testing.T) {
 // than can be brought home in that time.
 func TestALongCloseTellsOfItsKeys(t *testing.T) {
 	t.Parallel()
-	const s, n = 7, 5000
+	const s, n = 7, 600
 	for _, to := range []string{"n0", "n2"} {
 		t.Run("to "+to, func(t *testing.T) {
 			t.Parallel()
@@ -169,7 +169,14 @@ func TestALongCloseTellsOfItsKeys(t *testing.T) {
 				all = 2*int64(n) - 3
 			}
 			m := w.mover()
-			m.budget = time.Millisecond // gently
+			m.budget = time.Millisecond
+			m.dial = func(addr string) Conn { // a slow way, a few keys at a time
+				return watchConn{w.dial(addr), func(cmd string) {
+					if cmd == "MIGRATE" {
+						time.Sleep(3 * time.Millisecond)
+					}
+				}}
+			}
 			var told []plan.Progress
 			m.report = func(p plan.Progress) { told = append(told, p) }
 			if err := m.close(context.Background(), closes("n0", to, ranged(s, s))); err != nil {
