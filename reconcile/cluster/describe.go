@@ -30,6 +30,9 @@ func (m *merger) describe() {
 	for _, n := range m.main {
 		m.findMoved(n)
 	}
+	for _, n := range m.nodes {
+		slices.Sort(n.Unreached)
+	}
 }
 
 // speak takes over a node's own answer.
@@ -45,6 +48,9 @@ func (n *node) speak() {
 	n.Keys, n.Linked, n.Ready = info.Keys, info.Linked, info.Ready
 	n.Memory, n.Server, n.Config = info.Memory, info.Server, info.Config
 	n.Borrowed, n.Syncing = info.Borrowed, info.Syncing
+	if ip := info.Config[AnnounceIP]; ip != "" {
+		n.Announced = joinAddr(ip, n.self.Port)
+	}
 	if info.Loading { // the keyspace is not complete yet
 		n.Keys = Unknown
 	}
@@ -75,7 +81,7 @@ func (m *merger) acquaint() {
 	}
 }
 
-// findMoved looks at how a member's lines name the others. A node that answers
+// findMoved looks at how a member's lines name the others, and whom it reaches. A node that answers
 // at an address other than the one a member knows, and that the member can't
 // reach there, has moved. A member that does reach it knows an address that
 // works: the one dialled from here may be another way to the same server.
@@ -86,8 +92,12 @@ func (m *merger) findMoved(by *node) {
 		}
 		l, n := &by.view.Lines[i], m.peers[k].self
 		lost := l.Flags.PFail || l.Flags.Fail || l.Flags.NoAddr || !l.Linked
-		if !lost || n.Moved {
+		if !lost {
 			continue
+		}
+		n.Unreached = append(n.Unreached, by.Name)
+		if n.Moved || n.Announced != "" && n.Announced == joinAddr(l.Host, l.Port) {
+			continue // what it announces comes back whatever it is told
 		}
 		known := n.Addr == "" || n.Addr == joinAddr(l.Host, l.Port) || n.Addr == joinAddr(l.Name, l.Port)
 		n.Moved = !known

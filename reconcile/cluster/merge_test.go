@@ -603,3 +603,33 @@ func TestANodeThatAnswersElsewhereHasMoved(t *testing.T) {
 		t.Error("it is where it was, only unreachable")
 	}
 }
+
+// What a node announces wrongly comes back whatever others are told: it has not
+// moved. Who has no link to it is told in any case.
+func TestANodeThatNobodyReachesWhereItAnnouncesItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		announces string
+		moved     bool
+	}{
+		"it announces another address":                     {"192.168.0.2", false},
+		"it announces nothing, and was at another address": {"", true},
+	} {
+		views := world(t, strings.ReplaceAll(three, "10.0.0.2:6379", "192.168.0.2:6379"))
+		for _, by := range []string{"n1", "n3"} {
+			line(views, by, "b").Linked = false
+		}
+		for i := range views {
+			if views[i].Place.Name == "n2" {
+				views[i].Info.Config = map[string]string{AnnounceIP: c.announces}
+			}
+		}
+		seen := Merge(views)
+		n := seen.Node("n2")
+		if n.Moved != c.moved || !reflect.DeepEqual(n.Unreached, []string{"n1", "n3"}) || (n.Announced == "192.168.0.2:6379") == c.moved {
+			t.Errorf("%s: %+v", name, n)
+		}
+		if at := seen.Node("n1"); at.Unreached != nil {
+			t.Errorf("%s: n1 is not reached by %v", name, at.Unreached)
+		}
+	}
+}

@@ -43,6 +43,9 @@ type Place struct {
 	Remark string
 }
 
+// AnnounceIP is the directive by which a server says where others reach it.
+const AnnounceIP = "cluster-announce-ip"
+
 // Health is what a node's own answer, or its absence, says.
 type Health int
 
@@ -108,6 +111,12 @@ type Node struct {
 	UnknownAt []string
 	// Moved says that members know it at an address it no longer has.
 	Moved bool
+	// Announced is where others are to reach it, by its own configuration
+	// (AnnounceIP); "" where that says nothing.
+	Announced string
+	// Unreached are the names of answering members that know this member, which
+	// answers, and have no link to it. Empty at rest.
+	Unreached []string
 
 	Master string   // ID of the master it follows; "" for a master
 	Slots  slot.Set // owned, by the merged view; empty for a replica

@@ -18,6 +18,7 @@ import (
 // names.
 var watched = []string{
 	"maxmemory", "maxmemory-policy", allowMigration, migrationBarrier, "cluster-node-timeout", "cluster-databases",
+	cluster.AnnounceIP,
 }
 
 // secretDirectives are never read: their values must not get into a state.

@@ -136,7 +136,7 @@ func (l *look) endpoint(ctx context.Context) (ip string, port, bus int, err erro
 	if err != nil {
 		return "", 0, 0, err
 	}
-	if announced := l.info.Config["cluster-announce-ip"]; announced != "" {
+	if announced := l.info.Config[cluster.AnnounceIP]; announced != "" {
 		host = announced
 	}
 	if net.ParseIP(host) == nil {

@@ -1,11 +1,14 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -90,13 +93,43 @@ func (w *work) join(ctx context.Context, members, guests []*look) error {
 		return err
 	}
 	everybody := append(members[:len(members):len(members)], guests...)
-	return w.agree(ctx, w.nodesOf(everybody), everybody, func(l *look) []string {
+	err := w.agree(ctx, w.nodesOf(everybody), everybody, func(l *look) []string {
 		missing := strangers(l, guests)
 		if slices.ContainsFunc(guests, func(g *look) bool { return g.self.ID == l.self.ID }) {
 			missing = append(missing, unheard(l, members)...)
 		}
 		return missing
 	})
+	if err == nil {
+		return nil
+	}
+	return cmp.Or(w.unreached(ctx, everybody, guests), err)
+}
+
+// unreached are holds of the guests that others don't know, or have no link to,
+// and that announce another address than the one we reach them at.
+func (w *work) unreached(ctx context.Context, everybody, guests []*look) error {
+	var holds []error
+	for _, g := range guests {
+		ip, port := g.info.Config[cluster.AnnounceIP], strconv.Itoa(g.self.Port)
+		if ip == "" || net.JoinHostPort(ip, port) == g.addr {
+			continue
+		}
+		for _, o := range everybody {
+			if o.self.ID == g.self.ID {
+				continue
+			}
+			now, err := w.glimpse(ctx, w.seen.Node(o.name))
+			if err != nil {
+				continue
+			}
+			if line := now.knows(g.self.ID); line == nil || !line.Linked {
+				holds = append(holds, plan.Held{Hold: plan.WrongAddressOf(g.name, net.JoinHostPort(ip, port), "and "+o.name+" can't reach it there")})
+				break
+			}
+		}
+	}
+	return errors.Join(holds...)
 }
 
 // strangers are the guests that l does not know where they are.

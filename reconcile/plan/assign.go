@@ -49,7 +49,7 @@ func (d *draft) joining() bool {
 }
 
 func (d *draft) mayAssign() bool {
-	if !d.agreed() || !d.allUp() || d.mustClose() {
+	if !d.agreed() || !d.allUp() || d.mustClose() || !d.linked() {
 		return false
 	}
 	if d.virgin() {
@@ -68,6 +68,43 @@ func (d *draft) mayAssign() bool {
 		Lift: fmt.Sprintf("bring the node back, or accept the loss with allow.dataLoss: [%s]", lost),
 	})
 	return false
+}
+
+// linked reports whether all members reach each other, and holds who is not
+// reached. To be listed is not to be a member: a node that announces a wrong
+// address is known by its ID for as long as it takes to hear of that address.
+func (d *draft) linked() bool {
+	for i := range d.now.Nodes {
+		if n := d.node(i); n.Member && len(n.Unreached) > 0 {
+			d.hold(Hold{
+				Why: Wait, Code: ViewsDisagree, Node: n.Name,
+				Text: fmt.Sprintf("%s can't reach %s, so no slot gets an owner yet", some(n.Unreached), n.Name),
+				Lift: "it goes on when all members reach each other, also at the port of the cluster bus",
+			})
+			return false
+		}
+	}
+	return true
+}
+
+// unreachable reports whether no member that answers reaches member i.
+func (d *draft) unreachable(i int) bool {
+	others := 0
+	for k := range d.now.Nodes {
+		if k != i && d.node(k).Member && d.up(k) {
+			others++
+		}
+	}
+	return d.node(i).Member && others > 0 && len(d.node(i).Unreached) == others
+}
+
+// WrongAddressOf is the hold of a node that others don't reach where it says.
+func WrongAddressOf(node, announced, why string) Hold {
+	return Hold{
+		Why: Stuck, Code: WrongAddress, Node: node,
+		Text: fmt.Sprintf("%s announces %s (cluster-announce-ip), %s", node, announced, why),
+		Lift: "set cluster-announce-ip at " + node + " to an address at which the others reach it, or open the way there, also to the port of the cluster bus",
+	}
 }
 
 // mustClose reports whether a half-moved slot has an owner with whom it is to

@@ -18,6 +18,7 @@ const (
 	OnlyCopy      Code = "OnlyCopy"      // a replica holds keys that its master is not proven to have
 	TwoValues     Code = "TwoValues"     // a key has different values at both ends of a half-moved slot
 	Replaced      Code = "Replaced"      // a master with slots, whose address another node took
+	WrongAddress  Code = "WrongAddress"  // members can't reach a node where it announces itself
 	SameServer    Code = "SameServer"    // two listed addresses lead to one server
 	OtherCluster  Code = "OtherCluster"  // a new node belongs to another cluster
 	ShrinkTo      Code = "ShrinkTo"      // needs allow.shrinkTo

@@ -68,6 +68,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A master lost its memory of the cluster (nodes.conf) and came back as another node before anybody was elected. The old node still owns the slots in everybody's eyes; as its address is another's now, it is not pinged, never counts as failed, and no replica takes over.",
 		"Look at its replicas: one that has the keys (a replica whose link works has synced with whoever answers there now, and is empty, too) takes the shard by CLUSTER FAILOVER TAKEOVER. Only then forget the old node. Without a replica, bring the old nodes.conf and data back, or accept the loss: CLUSTER FORGET the old node on every member, then allow.dataLoss.",
 	},
+	WrongAddress: {
+		"A node announces an address (cluster-announce-ip) at which other members can't reach it, so it is no member for them, whatever the servers list. No slot gets an owner before all members reach each other.",
+		"Set cluster-announce-ip at that node to an address at which the others reach it (or to an empty one, where they reach it at the address in the file), or open the way there: both its port for clients and that of the cluster bus.",
+	},
 	SameServer: {
 		"Two listed nodes have addresses that lead to one and the same server.",
 		"Correct the address of one of them, or take it out of the file.",

@@ -60,6 +60,8 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return d.stranded(i), true
 	case d.silent(i) && !d.stranger(i):
 		return d.silence(i), true
+	case n.Announced != "" && n.Announced != n.Addr && d.unreachable(i):
+		return WrongAddressOf(n.Name, n.Announced, "and "+some(n.Unreached)+" can't reach it there"), true
 	case d.stranger(i) && d.have[i] > 0:
 		return d.strange(i), true
 	case n.Health == cluster.Loading:

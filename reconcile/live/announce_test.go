@@ -1,0 +1,46 @@
+package live
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec"
+)
+
+// A node that tells others a wrong address is listed by them for a moment. No
+// slot may get an owner that nobody reaches.
+func TestANodeThatAnnouncesAWrongAddressIsHeld(t *testing.T) {
+	servers := fleet(t, 3, 0)
+	c := open(t, inventoryOf(servers...), Access{})
+	wrong := servers[1]
+	_, port, _ := net.SplitHostPort(wrong.addr)
+	announced := net.JoinHostPort("127.68.99.9", port) // nothing listens there
+	command(t, c, wrong.addr, "CONFIG", "SET", "cluster-announce-ip", "127.68.99.9")
+	want := spec.Topology{Name: "orders", Masters: 3, ZoneSpread: spec.Off}
+	stage := func() []plan.Step {
+		t.Helper()
+		p := plan.Make(want, observe(t, c))
+		return p.First()
+	}
+	first := stage()
+	err := c.Do(t.Context(), observe(t, c), first, nil)
+	var held plan.Held
+	if !errors.As(err, &held) || held.Hold.Code != plan.WrongAddress || held.Hold.Node != wrong.name || !strings.Contains(held.Hold.Text, announced) {
+		t.Fatalf("%v: %v", first, err)
+	}
+	for _, s := range stage() {
+		if s.Kind != plan.Meet {
+			t.Errorf("next is %s", s.Kind)
+		}
+	}
+	command(t, c, wrong.addr, "CONFIG", "SET", "cluster-announce-ip", "")
+	if err := c.Do(t.Context(), observe(t, c), stage(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if next := stage(); len(next) != 3 || next[0].Kind != plan.Assign {
+		t.Errorf("next is %+v", next)
+	}
+}
