@@ -65,6 +65,8 @@ func (l *line) onward(ctx context.Context) bool {
 		// need a moment, or it failed.
 		l.tried = false
 		return l.pause(ctx)
+	case l.tooFresh() && l.o.Quiet >= l.o.Patience:
+		return l.hold(l.tooShort())
 	case l.tooFresh():
 		return l.pause(ctx)
 	case len(l.plan.Steps) > 0:

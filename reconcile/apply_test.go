@@ -517,6 +517,23 @@ func TestACloudThatCannotBeAsked(t *testing.T) {
 	})
 }
 
+// A run that ends before masters may come back says so at once, and what to do.
+func TestARunThatIsTooShortForMastersToComeBackSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := seats(t, "a-0 of b-1", "a-1 of c-0", "b-0 5462-10922", "b-1 0-5461", "c-0 10923-16383", "c-1 of b-0")
+		o := anything()
+		o.Quiet, o.Patience = time.Minute, 30*time.Second
+		begun := time.Now()
+		r := Apply(t.Context(), c, topology(3), o)
+		if len(r.Plan.Holds) != 1 || r.Plan.Holds[0].Code != plan.FailbackWaits || !strings.Contains(r.Plan.Holds[0].Text, "this run waits for 30s at most") {
+			t.Errorf("the holds are %+v, error %v", r.Plan.Holds, r.Err)
+		}
+		if took := time.Since(begun); took > time.Second || len(r.Done) > 0 {
+			t.Errorf("it did %v in %s", r.Done, took)
+		}
+	})
+}
+
 func TestMastersComeBackOnlyAfterAQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := seats(t, "a-0 of b-1", "a-1 of c-0", "b-0 5462-10922", "b-1 0-5461", "c-0 10923-16383", "c-1 of b-0")

@@ -51,6 +51,16 @@ func (l *line) tooFresh() bool {
 	return true
 }
 
+// tooShort is the hold of a run that ends before masters may come back.
+func (l *line) tooShort() plan.Hold {
+	s := l.plan.First()[0]
+	return plan.Hold{
+		Why: plan.Wait, Code: plan.FailbackWaits, Node: s.Node,
+		Text: fmt.Sprintf("%s should lead instead of %s, once nothing has changed for %s; this run waits for %s at most", s.Node, s.From, l.o.Quiet, l.o.Patience),
+		Lift: "give it more time (--timeout), or make it bring masters back sooner (--failback-after)",
+	}
+}
+
 // alike reports whether two plans leave the same to do, for the same reasons.
 // Texts and estimates may differ: clients write all the time.
 func alike(a, b plan.Plan) bool {

@@ -150,7 +150,9 @@ func (f *following) check() error {
 		return usage{fmt.Errorf("--log-format %q is none of text, json", f.format)}
 	case f.timeout <= 0 || f.resync <= 0:
 		return usage{errors.New("--timeout and --resync must be more than nothing")}
-	case f.quiet < 0 || f.quiet >= f.timeout:
+	case f.quiet < 0:
+		return usage{errors.New("--failback-after must not be less than nothing")}
+	case f.quiet >= f.timeout && !f.once: // no pass would ever be quiet for so long
 		return usage{fmt.Errorf("--failback-after %s must be less than --timeout %s", f.quiet, f.timeout)}
 	}
 	return f.origin.check()
