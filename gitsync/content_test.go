@@ -81,7 +81,8 @@ func TestARefusedCommitIsTakenBack(t *testing.T) {
 	if err := os.Rename(r.bare, r.bare+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := next(t, s, have); err == nil || errors.As(err, new(*Refused)) {
+	err := refused(t, s, "no such directory on this machine")
+	if errors.As(err, new(*Refused)) {
 		t.Errorf("a repository that is gone is no commit that is refused: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,6 +18,9 @@ func (l line) openLocal(ctx context.Context) (session, error) {
 	git, err := exec.LookPath("git")
 	if err != nil {
 		return nil, errors.New("a file:// repository needs the git program, which is not installed")
+	}
+	if _, err := os.Stat(l.to.path); errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no such directory on this machine") // git calls it somebody else's
 	}
 	cmd := exec.CommandContext(ctx, git, "upload-pack", "--strict", l.to.path)
 	cmd.Env = withoutGit(os.Environ())

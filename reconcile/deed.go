@@ -18,6 +18,9 @@ func deedOf(s plan.Step) deed { return deed{s.Kind, s.Node, s.From, s.To} }
 // String is the deed in short: its kind and whom it is about.
 func (d deed) String() string {
 	text := string(d.kind)
+	if d.kind == plan.Close && d.from == d.to {
+		return text + " back at " + d.to
+	}
 	if d.node != "" {
 		text += " " + d.node
 	}

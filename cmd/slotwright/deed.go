@@ -15,6 +15,9 @@ func deed(s plan.Step) string {
 	case plan.Move:
 		return fmt.Sprintf("Move %s%s from %s to %s", ranges(s.Slots), cost(s), s.From, s.To)
 	case plan.Close:
+		if s.From == s.To {
+			return fmt.Sprintf("Close %s%s back at %s", ranges(s.Slots), cost(s), s.To)
+		}
 		return fmt.Sprintf("Close %s%s from %s to %s", ranges(s.Slots), cost(s), s.From, s.To)
 	case plan.Assign:
 		return fmt.Sprintf("Assign %s (%s) to %s", ranges(s.Slots), count(s.Slots.Len(), "slot"), s.Node)

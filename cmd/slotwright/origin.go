@@ -34,7 +34,7 @@ func (o *origin) flags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.git.Interval, "interval", time.Minute, "time between looks at git; at a directory without events, 30s or less")
 	flags.DurationVar(&o.git.Timeout, "pull-timeout", time.Minute, "give up one look at git after this long")
 	flags.BoolVar(&o.dir.Poll, "poll", false, "read the directory every two seconds instead of waiting for events (NFS, some containers)")
-	flags.StringVar(&o.files, "files", "", "`DIR` below which topologies from git may name files, as if the repository were there")
+	flags.StringVar(&o.files, "files", "", "`DIR` below which topologies from git may name files, as if the repository were there; links in it are followed")
 	flags.BoolVar(&o.local, "allow-local", false, "let topologies from git start servers on this machine")
 
 	auth := &o.git.Auth

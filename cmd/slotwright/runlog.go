@@ -64,8 +64,11 @@ func (r *runLog) event(e reconcile.Event) {
 	case reconcile.Advanced:
 		lane.advanced(log, e.Progress)
 	case reconcile.Ended:
-		if e.Err != nil {
-			log.Warn("stage came short", "step", tally(e.Stage), "error", e.Err)
+		switch text := apart(e.Err); {
+		case text != "":
+			log.Warn("stage came short", "step", tally(e.Stage), "error", text)
+		case e.Err != nil:
+			log.Info("stage cut off", "step", tally(e.Stage))
 		}
 	case reconcile.Waiting:
 		if text := waitingFor(e.Plan); text != lane.waits {
@@ -73,6 +76,18 @@ func (r *runLog) event(e reconcile.Event) {
 			log.Info("waiting", "for", text)
 		}
 	}
+}
+
+// apart is what went wrong apart from being told to stop, which every command on
+// its way then says, in one line; "" for nothing.
+func apart(err error) string {
+	var told []string
+	for line := range strings.Lines(textOf(err)) {
+		if !strings.Contains(line, context.Canceled.Error()) {
+			told = append(told, strings.TrimSpace(line))
+		}
+	}
+	return clean(strings.Join(told, "; "))
 }
 
 // planned logs a plan with steps, unless it is the rest of the one before.
@@ -117,7 +132,7 @@ func (r *runLog) result(got reconcile.Result) {
 	case errors.Is(got.Err, context.Canceled):
 		log.Info("stopped at a safe boundary", state, "done", len(got.Done), "left", len(got.Plan.Steps))
 	case got.Err != nil:
-		log.Error("pass ended early", state, "done", len(got.Done), "error", got.Err)
+		log.Error("pass ended early", state, "done", len(got.Done), "error", clean(got.Err.Error()))
 	default:
 		log.Info("pass ended", state, "done", len(got.Done), "left", len(got.Plan.Steps))
 	}

@@ -203,6 +203,9 @@ func (c *Cluster) stillHeld(ctx context.Context) error {
 	names := slices.Collect(maps.Keys(h.conns))
 	errs := make([]error, len(names))
 	each(names, func(i int, name string) { reached[i], errs[i] = h.renew(ctx, h.conns[name]) })
+	if ctx.Err() != nil { // nobody waited for the answers; the lock may well be held
+		return ctx.Err()
+	}
 	for i, name := range names {
 		if reached[i] && errs[i] != nil {
 			return fmt.Errorf("the lock on %s is lost at %s: %w", c.want.Name, name, errs[i])

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/slotwright/slotwright/reconcile/whole"
 )
 
 // lockFile takes the file lock of the cluster on this machine. The system frees
@@ -33,6 +35,7 @@ func (c *Cluster) lockFile() (free func(), holder string, err error) {
 		_ = file.Close()
 		return nil, "", fmt.Errorf("lock %s: %w", c.want.Name, err)
 	}
+	whole.Sweep(c.rosterFile())
 	_ = file.Truncate(0)
 	_, _ = fmt.Fprintf(file, "process %d\n", os.Getpid())
 	// The file stays: to remove it would free its name for a second lock.

@@ -2,12 +2,16 @@ package live
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
 	"github.com/slotwright/slotwright/spec"
 )
@@ -133,6 +137,30 @@ func TestALockThatAnotherRunTookOverStopsTheFirst(t *testing.T) {
 	}
 	if err := try(t, first, plan.Step{Kind: plan.Configure, Node: "m0"}); err == nil || !strings.Contains(err.Error(), "lost") {
 		t.Errorf("the first run goes on: %v", err)
+	}
+}
+
+// A run that is told to stop has not lost its lock.
+func TestARunThatIsStoppedDoesNotSayThatItsLockIsLost(t *testing.T) {
+	c := open(t, inventoryOf(fleet(t, 2, 0)...), Access{})
+	lock(t, c)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := c.Do(ctx, cluster.State{}, nil, nil); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "lost") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// What a run that was killed while it wrote left behind is gone with the next one.
+func TestTheNextRunSweepsUpAfterAKilledOne(t *testing.T) {
+	c := open(t, inventoryOf(), Access{})
+	left := filepath.Join(c.state, ".orders.roster.json.new-1")
+	if err := os.WriteFile(left, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock(t, c)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
 	}
 }
 

@@ -38,8 +38,10 @@ const (
 )
 
 // OpenLedger reads a ledger, which need not exist. With an error the ledger is
-// empty and good: then some things are told twice.
+// empty and good: then some things are told twice. What a process that was
+// killed left beside it is swept up: nobody else may have it open.
 func OpenLedger(path string) (*Ledger, error) {
+	whole.Sweep(path)
 	l := &Ledger{path: path, now: emptyLedger()}
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {

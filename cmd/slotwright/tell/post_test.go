@@ -363,3 +363,15 @@ func TestALedgerThatIsBrokenIsNotBelieved(t *testing.T) {
 		t.Errorf("one without places: %v", err)
 	}
 }
+
+func TestWhatAKilledWriterOfALedgerLeftIsSweptUp(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, ".told.json.new-1")
+	if err := os.WriteFile(left, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ledger(t, dir)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+}
