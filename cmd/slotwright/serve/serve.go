@@ -72,6 +72,11 @@ func server(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
+// lastWords is how long requests under way have when the process ends. They take
+// milliseconds; a connection that was opened in advance and never used counts as
+// one for five seconds (net/http.Server.Shutdown).
+const lastWords = 250 * time.Millisecond
+
 // Start listens at addr until stop is called, which waits a moment for requests
 // under way.
 func Start(addr string, h http.Handler, log *slog.Logger) (at net.Addr, stop func(), err error) {
@@ -88,7 +93,7 @@ func Start(addr string, h http.Handler, log *slog.Logger) (at net.Addr, stop fun
 		}
 	}()
 	return l.Addr(), func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 		defer cancel()
 		if s.Shutdown(ctx) != nil {
 			_ = s.Close() // those that did not end in time

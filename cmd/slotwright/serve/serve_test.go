@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -149,4 +151,30 @@ func described(t *testing.T) map[string]bool {
 		out[found[1]+" "+strings.Join(labels, ",")] = true
 	}
 	return out
+}
+
+// Browsers and proxies open connections in advance. One that was never used must
+// not keep a daemon that was told to stop.
+func TestAConnectionThatSaysNothingHoldsUpNobody(t *testing.T) {
+	at, stop, err := Start("127.0.0.1:0", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	resp, err := http.Get("http://" + at.String()) // it was accepted after the silent one
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(4 * time.Second):
+		t.Error("it waits for the connection that says nothing")
+	}
 }
