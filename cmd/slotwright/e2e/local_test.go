@@ -27,7 +27,7 @@ func newLocal(t *testing.T) *local {
 	t.Helper()
 	dir := t.TempDir()
 	l := &local{
-		bench: &bench{t: t, dir: dir, env: append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(dir, "state"), "GORACE=halt_on_error=1")},
+		bench: &bench{t: t, dir: dir, env: append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(dir, "state"), "GORACE=halt_on_error=1 atexit_sleep_ms=50")},
 		base:  20600 + os.Getpid()%100*20,
 	}
 	t.Cleanup(func() {

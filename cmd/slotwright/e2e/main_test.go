@@ -55,7 +55,7 @@ func newBench(t testing.TB, opts livetest.Options) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir()}
 	b.fleet = livetest.Start(t, opts)
-	b.env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(b.dir, "state"), "GORACE=halt_on_error=1")
+	b.env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(b.dir, "state"), "GORACE=halt_on_error=1 atexit_sleep_ms=50")
 	return b
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // soon is what a run may take to stop on a machine that has much else to do. It
-// takes about a second where it has not.
+// takes some tenths of a second where it has not.
 const soon = 5 * time.Second
 
 // Ctrl-C and SIGTERM end a run soon in whatever kind of step it is, with the

@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, binary, args...)
 	c.Dir = b.dir
-	c.Env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(b.dir, "state"), "GORACE=halt_on_error=1")
+	c.Env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(b.dir, "state"), "GORACE=halt_on_error=1 atexit_sleep_ms=50")
 	return c
 }
 
