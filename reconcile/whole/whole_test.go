@@ -23,7 +23,7 @@ func names(t *testing.T, dir string) []string {
 func TestAFileIsReplacedAndOnlyItsOwnerReadsIt(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	if err := os.WriteFile(path, []byte("a long old text"), 0o644); err != nil { //nolint:gosec // on purpose: the new one is narrower
+	if err := os.WriteFile(path, []byte("a long old text"), 0o644); err != nil { // on purpose: the new one is narrower
 		t.Fatal(err)
 	}
 	if err := Write(path, []byte("new")); err != nil {
