@@ -72,8 +72,9 @@ func paths(t spec.Topology) []string {
 	return named
 }
 
-// whole is what mistakes are about that are about all of the source.
-func (o Origin) whole() string { return cmp.Or(o.Shown, o.Name) }
+// whole is what a mistake is about that is about all of a commit. Statuses of
+// commits have room for few words.
+func (o Origin) whole() string { return cmp.Or(o.Shown, "the commit") }
 
 // place is the topology with its file where its relative paths start.
 func (o Origin) place(t spec.Topology) spec.Topology {
