@@ -22,7 +22,7 @@ type podEvents struct {
 
 	mu    sync.Mutex
 	wants map[string]spec.Topology
-	holds map[string]map[string]bool // by cluster, those that were told
+	holds map[string]map[string]toldHold // by cluster, those that stand
 }
 
 type podNote struct {
@@ -35,7 +35,7 @@ const mostNotes = 256
 
 func newPodEvents(log *slog.Logger) *podEvents {
 	return &podEvents{
-		log: log, todo: make(chan podNote, mostNotes), wants: map[string]spec.Topology{}, holds: map[string]map[string]bool{},
+		log: log, todo: make(chan podNote, mostNotes), wants: map[string]spec.Topology{}, holds: map[string]map[string]toldHold{},
 		tell: func(ctx context.Context, want spec.Topology, n kube.Note) error {
 			client, err := api()
 			if err != nil {
@@ -103,14 +103,29 @@ func (p *podEvents) result(r reconcile.Result) {
 	}
 }
 
-// held tells every hold once, and again only after it was gone.
+// toldHold is what was said of a hold, and when.
+type toldHold struct {
+	text string
+	at   time.Time
+}
+
+// sayAgain is how long a hold whose text changes is left at what was said of it:
+// a node that does not answer is so for one reason first and for another later,
+// and a text may count.
+const sayAgain = time.Minute
+
+// held tells every hold once, again when it was gone, and now and then when it
+// stands for another reason than was told.
 func (p *podEvents) held(cluster string, holds []plan.Hold) {
-	before, now := p.holds[cluster], map[string]bool{}
+	before, now := p.holds[cluster], map[string]toldHold{}
 	for _, h := range holds {
-		key := string(h.Code) + " " + h.Node
-		if now[key] = true; !before[key] {
-			p.add(cluster, kube.Note{Node: h.Node, Warning: true, Reason: string(h.Code), Text: clean(h.Text + "; to lift it: " + h.Lift)})
+		key, text := string(h.Code)+" "+h.Node, clean(h.Text+"; to lift it: "+h.Lift)
+		told, known := before[key]
+		if !known || told.text != text && time.Since(told.at) >= sayAgain {
+			told = toldHold{text, time.Now()}
+			p.add(cluster, kube.Note{Node: h.Node, Warning: true, Reason: string(h.Code), Text: text})
 		}
+		now[key] = told
 	}
 	p.holds[cluster] = now
 }

@@ -40,9 +40,13 @@ func (a api) get(ctx context.Context, r schema.GroupVersionResource, name string
 
 // list reads all objects with the labels into out, a slice of their type.
 func list[T any](ctx context.Context, a api, r schema.GroupVersionResource, labels string) ([]T, error) {
+	return listWhere[T](ctx, a, r, metav1.ListOptions{LabelSelector: labels})
+}
+
+func listWhere[T any](ctx context.Context, a api, r schema.GroupVersionResource, which metav1.ListOptions) ([]T, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	found, err := a.of(r).List(ctx, metav1.ListOptions{LabelSelector: labels})
+	found, err := a.of(r).List(ctx, which)
 	if err != nil {
 		return nil, fmt.Errorf("list %s in namespace %s: %w", r.Resource, a.namespace, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,7 +32,7 @@ import (
 const (
 	testHost  = "127.60.1.1"
 	testToken = "test-token"
-	patience  = time.Minute
+	patience  = 2 * time.Minute
 )
 
 var apiServer struct {
@@ -61,7 +62,11 @@ func withServer(run func() int) (int, error) {
 	if err := writeKeys(dir); err != nil {
 		return 0, err
 	}
-	const etcd, peer = "http://" + testHost + ":12379", "http://" + testHost + ":12380"
+	ports, err := freePorts(3)
+	if err != nil {
+		return 0, err
+	}
+	etcd, peer, secure := "http://"+testHost+":"+ports[0], "http://"+testHost+":"+ports[1], ports[2]
 	stop, err := begin(dir, filepath.Join(bin, "etcd"), "--name=e", "--data-dir="+dir+"/etcd", "--unsafe-no-fsync", "--log-level=warn",
 		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd, "--listen-peer-urls="+peer,
 		"--initial-advertise-peer-urls="+peer, "--initial-cluster=e="+peer)
@@ -69,7 +74,7 @@ func withServer(run func() int) (int, error) {
 		return 0, err
 	}
 	defer stop()
-	stop, err = begin(dir, filepath.Join(bin, "kube-apiserver"), "--etcd-servers="+etcd, "--bind-address="+testHost, "--secure-port=16443",
+	stop, err = begin(dir, filepath.Join(bin, "kube-apiserver"), "--etcd-servers="+etcd, "--bind-address="+testHost, "--secure-port="+secure,
 		"--cert-dir="+dir+"/certs", "--advertise-address=10.255.255.1", "--endpoint-reconciler-type=none",
 		"--service-account-key-file="+dir+"/sa.key", "--service-account-signing-key-file="+dir+"/sa.key",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
@@ -78,11 +83,27 @@ func withServer(run func() int) (int, error) {
 		return 0, err
 	}
 	defer stop()
-	apiServer.config = &rest.Config{Host: "https://" + testHost + ":16443", BearerToken: testToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
+	apiServer.config = &rest.Config{Host: "https://" + net.JoinHostPort(testHost, secure), BearerToken: testToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
 	if err := answers(); err != nil {
 		return 0, err
 	}
 	return run(), nil
+}
+
+// freePorts are some that nobody listens at. They are all open at once, so that
+// they differ.
+func freePorts(n int) ([]string, error) {
+	var out []string
+	for range n {
+		l, err := net.Listen("tcp", testHost+":0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		out = append(out, port)
+	}
+	return out, nil
 }
 
 func programs() (string, error) {
@@ -209,7 +230,8 @@ func (b *bench) makePods(p *Platform) {
 			pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
 			pod.Name, pod.Namespace = fmt.Sprintf("%s-%d", name, i), b.namespace
 			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"})}
-			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "data"})
+			claim := corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data-" + pod.Name}}
+			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "data", VolumeSource: claim})
 			o := &unstructured.Unstructured{Object: plain(pod)}
 			o.SetAPIVersion("v1")
 			o.SetKind("Pod")

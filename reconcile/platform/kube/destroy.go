@@ -2,21 +2,11 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-func podOf(now *seen, name string) *corev1.Pod {
-	if now == nil {
-		return nil
-	}
-	return now.pods[name]
-}
 
 // Destroy removes the whole cluster: what clients see first, the StatefulSets
 // last, because as long as they are there a fresh run knows that something is
@@ -50,26 +40,10 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 			return err
 		}
 	}
-	return p.gone(ctx)
-}
-
-// gone waits until no StatefulSet is left. They end after their pods.
-func (p *Platform) gone(ctx context.Context) error {
-	const longest = (grace + 60) * time.Second
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	for {
-		now, err := p.look(ctx)
-		if err == nil && len(now.sets) == 0 {
-			return nil
+	return p.await(ctx, grace+60, func(now *seen) string { // they end after their pods
+		if len(now.sets) > 0 {
+			return "some pods have not ended yet"
 		}
-		select {
-		case <-ctx.Done():
-			if err == nil {
-				err = errors.New("some pods have not ended yet")
-			}
-			return fmt.Errorf("%w (%w)", err, ctx.Err())
-		case <-time.After(pollEvery):
-		}
-	}
+		return ""
+	})
 }

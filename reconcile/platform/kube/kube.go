@@ -29,6 +29,8 @@ type Platform struct {
 	served bool               // at the last Places
 	news   chan struct{}      // nil while nobody watches
 	end    context.CancelFunc // of the watch
+
+	said sayings
 }
 
 // New makes the platform of t, whose Platform.Kubernetes must be set. Nothing

@@ -54,11 +54,13 @@ func seats(t spec.Topology) []seat {
 			s.ordinal, s.zone = i/len(t.Zones), t.Zones[i%len(t.Zones)]
 			s.set = setName(t, s.zone)
 		}
-		s.pod = s.set + "-" + strconv.Itoa(s.ordinal)
+		s.pod = podName(s.set, s.ordinal)
 		out[i] = s
 	}
 	return out
 }
+
+func podName(set string, ordinal int) string { return set + "-" + strconv.Itoa(ordinal) }
 
 func setName(t spec.Topology, zone string) string { return t.Name + "-" + zone }
 

@@ -1,10 +1,12 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +19,7 @@ import (
 
 // place tells where a seat stands. It exists when its StatefulSet is to have it,
 // pod or not: a pod that is gone comes back by itself.
-func (p *Platform) place(now *seen, s seat, zones map[string]string) cluster.Place {
+func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluster.Place {
 	pod := now.pods[s.pod]
 	out := cluster.Place{Name: s.pod, Zone: s.zone, Exists: s.ordinal < now.replicas(s.set)}
 	if p.want.State == spec.Absent {
@@ -28,7 +30,7 @@ func (p *Platform) place(now *seen, s seat, zones map[string]string) cluster.Pla
 	}
 	if pod == nil {
 		if out.Exists {
-			out.Trouble = "its pod is not made yet"
+			out.Trouble = cmp.Or(why[s.pod], notMadeYet)
 		}
 		return out
 	}
@@ -45,8 +47,13 @@ func (p *Platform) place(now *seen, s seat, zones map[string]string) cluster.Pla
 		}
 	}
 	out.Trouble = trouble(pod, time.Now())
+	if text := why[s.pod]; text != "" && pod.Spec.NodeName == "" {
+		out.Trouble += "; " + text
+	}
 	return out
 }
+
+const notMadeYet = "its pod is not made yet"
 
 // outdated reports whether a pod was made from another template than the one
 // that the topology wants now.
@@ -108,6 +115,18 @@ func (p *Platform) machines(ctx context.Context, now *seen) map[string]string {
 // is told of: its machine is gone, and nobody else may say so.
 const lost = 15 * time.Second
 
+// bound says what to do where a pod waits for the one machine that has its volume,
+// in the scheduler's words, which differ between versions. Nobody but a
+// person knows whether that machine comes back.
+func bound(pod *corev1.Pod, said string) string {
+	if !strings.Contains(said, "PersistentVolume's node affinity") && !strings.Contains(said, "volume node affinity conflict") {
+		return ""
+	}
+	claims := strings.Join(claimsOf(pod), " ")
+	return fmt.Sprintf("; if the machine with its volume is gone for good, give the data on it up: kubectl -n %s delete pvc %s --wait=false, then kubectl -n %s delete pod %s",
+		pod.Namespace, claims, pod.Namespace, pod.Name)
+}
+
 // trouble is what may keep a pod's server from answering, in a clause of its
 // own; "" when nothing is seen.
 func trouble(pod *corev1.Pod, now time.Time) string {
@@ -120,7 +139,7 @@ func trouble(pod *corev1.Pod, now time.Time) string {
 	case pod.Spec.NodeName == "":
 		for _, c := range pod.Status.Conditions {
 			if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-				return "its pod is not scheduled: " + c.Message
+				return "its pod is not scheduled: " + c.Message + bound(pod, c.Message)
 			}
 		}
 		return "its pod is not scheduled yet"

@@ -136,6 +136,8 @@ func TestTheShippedRightsAreThoseThatAreUsedAndNoOther(t *testing.T) {
 	pod := seats(topology)[0].pod
 
 	b.must(p.Start(b, []string{pod}))
+	_, err = p.Places(b) // asks why there is no pod
+	b.must(err)
 	b.makePods(cluster)
 	_, err = p.Places(b)
 	b.must(err)

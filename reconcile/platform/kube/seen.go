@@ -110,20 +110,20 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 		return nil, err
 	}
 	p.remember(now)
-	zones := p.machines(ctx, now)
+	zones, why := p.machines(ctx, now), p.why(ctx, now)
 	var out []cluster.Place
 	listed := map[string]bool{}
 	for _, s := range seats(p.want) {
 		listed[s.pod] = true
-		place := p.place(now, s, zones)
+		place := p.place(now, s, zones, why)
 		place.Listed = true
 		out = append(out, place)
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.sets)) {
 		for ordinal := range now.replicas(name) {
-			s := seat{pod: fmt.Sprintf("%s-%d", name, ordinal), zone: now.sets[name].Labels[zoneLabel], set: name, ordinal: ordinal}
+			s := seat{pod: podName(name, ordinal), zone: now.sets[name].Labels[zoneLabel], set: name, ordinal: ordinal}
 			if !listed[s.pod] {
-				out = append(out, p.place(now, s, zones))
+				out = append(out, p.place(now, s, zones, why))
 			}
 		}
 	}

@@ -1,11 +1,12 @@
 package kube
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,9 +31,9 @@ func (p *Platform) Stop(ctx context.Context, names []string) error {
 	}
 	for _, set := range slices.Sorted(maps.Keys(now.sets)) {
 		left := now.replicas(set)
-		for left > 0 && going[set+"-"+strconv.Itoa(left-1)] {
+		for left > 0 && going[podName(set, left-1)] {
 			left--
-			delete(going, set+"-"+strconv.Itoa(left))
+			delete(going, podName(set, left))
 		}
 		if left == now.replicas(set) {
 			continue
@@ -74,26 +75,40 @@ func (p *Platform) Restart(ctx context.Context, name string) error {
 // renewed waits until another pod of that name has an address. An image that is
 // not there yet takes its time.
 func (p *Platform) renewed(ctx context.Context, name string, old types.UID) error {
-	const longest = (grace + 120) * time.Second
-	ctx, cancel := context.WithTimeout(ctx, longest)
+	err := p.await(ctx, grace+120, func(now *seen) string {
+		switch pod := now.pods[name]; {
+		case pod == nil:
+			return cmp.Or(p.why(ctx, now)[name], notMadeYet)
+		case pod.UID == old:
+			return "the old pod has not ended"
+		case pod.Status.PodIP == "":
+			return trouble(pod, time.Now())
+		}
+		return ""
+	})
+	if err != nil {
+		return fmt.Errorf("restart %s: %w", name, err)
+	}
+	return nil
+}
+
+// await looks until nothing is missing, for so many seconds at most; what was
+// missing last is the error then.
+func (p *Platform) await(ctx context.Context, seconds int, missing func(*seen) string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
 	defer cancel()
-	last := "the old pod has not ended"
 	for {
 		now, err := p.look(ctx)
-		switch pod := podOf(now, name); {
-		case err != nil:
-			last = err.Error()
-		case pod == nil:
-			last = "its pod is not made yet"
-		case pod.UID == old:
-		case pod.Status.PodIP != "":
-			return nil
-		default:
-			last = trouble(pod, time.Now())
+		if err == nil {
+			text := missing(now)
+			if text == "" {
+				return nil
+			}
+			err = errors.New(text)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("restart %s: %s: %w", name, last, ctx.Err())
+			return fmt.Errorf("%w (%w)", err, ctx.Err())
 		case <-time.After(pollEvery):
 		}
 	}

@@ -1,0 +1,130 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+)
+
+// askAgain is how long what controllers said is taken for what they say: who
+// waits for a pod looks several times a second.
+const askAgain = 2 * time.Second
+
+// sayings are why pods are not there, as Kubernetes' own controllers say it in
+// Events: a quota or an admission that refuses a pod, a claim that nobody
+// serves. Nowhere else do they say it.
+type sayings struct {
+	mu    sync.Mutex
+	asked time.Time
+	of    map[string]string // by pod
+}
+
+// why is what keeps the pods that should be there from being there, by pod.
+// Who may not read Events gets nothing.
+func (p *Platform) why(ctx context.Context, now *seen) map[string]string {
+	p.said.mu.Lock()
+	defer p.said.mu.Unlock()
+	missing, unplaced := now.waiting()
+	if len(missing)+len(unplaced) == 0 || time.Since(p.said.asked) < askAgain {
+		return p.said.of
+	}
+	out := map[string]string{}
+	for set, pods := range missing {
+		said := p.told(ctx, "involvedObject.uid", string(now.sets[set].UID))
+		for _, pod := range pods {
+			if text := refusal(said, set, pod); text != "" {
+				out[pod] = "its pod can't be made: " + text
+			}
+		}
+	}
+	for _, pod := range unplaced {
+		for _, claim := range claimsOf(now.pods[pod]) {
+			if text := unserved(p.told(ctx, "involvedObject.name", claim)); text != "" {
+				out[pod] = "its claim " + claim + " has no volume: " + text
+			}
+		}
+	}
+	p.said.of, p.said.asked = out, time.Now()
+	return out
+}
+
+// waiting are the pods that StatefulSets should have and have not, by set, and
+// those that no machine has taken yet.
+func (s *seen) waiting() (missing map[string][]string, unplaced []string) {
+	missing = map[string][]string{}
+	for set := range s.sets {
+		for ordinal := range s.replicas(set) {
+			switch name := podName(set, ordinal); {
+			case s.pods[name] == nil:
+				missing[set] = append(missing[set], name)
+			case s.pods[name].Spec.NodeName == "":
+				unplaced = append(unplaced, name)
+			}
+		}
+	}
+	return missing, unplaced
+}
+
+func claimsOf(pod *corev1.Pod) []string {
+	var out []string
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			out = append(out, v.PersistentVolumeClaim.ClaimName)
+		}
+	}
+	return out
+}
+
+// told are the Events about an object, oldest first.
+func (p *Platform) told(ctx context.Context, field, value string) []corev1.Event {
+	out, err := listWhere[corev1.Event](ctx, p.api, events, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(field, value).String()})
+	if err != nil {
+		return nil
+	}
+	slices.SortStableFunc(out, func(a, b corev1.Event) int { return toldAt(&a).Compare(toldAt(&b)) })
+	return out
+}
+
+func toldAt(e *corev1.Event) time.Time {
+	at := cmp.Or(e.LastTimestamp, metav1.Time(e.EventTime)).Time
+	if e.Series != nil && e.Series.LastObservedTime.After(at) {
+		return e.Series.LastObservedTime.Time
+	}
+	return at
+}
+
+// refusal is the last that the StatefulSet controller said of a pod, when it was
+// a failure; its words are "create Pod P in StatefulSet S failed error: ..." and,
+// for a claim, "create Claim C Pod P in StatefulSet S failed error: ..."
+// (pkg/controller/statefulset/stateful_pod_control.go).
+func refusal(said []corev1.Event, set, pod string) string {
+	text := ""
+	for _, e := range said {
+		_, rest, about := strings.Cut(e.Message, "Pod "+pod+" in StatefulSet "+set+" ")
+		if !about {
+			continue
+		}
+		_, text, _ = strings.Cut(rest, "failed error: ")
+	}
+	return text
+}
+
+// unserved is the last that was said of a claim, when it is no good news: that of
+// a provisioner that does not exist is no warning.
+func unserved(said []corev1.Event) string {
+	text := ""
+	for _, e := range said {
+		text = ""
+		if e.Type == corev1.EventTypeWarning || e.Reason == "ExternalProvisioning" {
+			text = e.Message
+		}
+	}
+	return text
+}
