@@ -41,6 +41,7 @@ type stepJSON struct {
 	Config map[string]string `json:"config,omitempty"`
 	Shard  string            `json:"shard,omitempty"`
 	Bare   bool              `json:"bare,omitempty"`
+	Kept   bool              `json:"kept,omitempty"`
 	Reason string            `json:"reason,omitempty"`
 }
 
@@ -88,7 +89,7 @@ func jsonOfStep(s plan.Step) stepJSON {
 	out := stepJSON{
 		Stage: s.Stage, Kind: s.Kind, Node: s.Node, From: s.From, To: s.To,
 		Slots: s.Slots.String(), Count: s.Slots.Len(),
-		Bytes: max(0, s.Bytes), Config: s.Config, Shard: s.Shard, Bare: s.Bare, Reason: s.Reason,
+		Bytes: max(0, s.Bytes), Config: s.Config, Shard: s.Shard, Bare: s.Bare, Kept: s.Kept, Reason: s.Reason,
 	}
 	if s.Keys != unknown && (s.Kind == plan.Move || s.Kind == plan.Close) {
 		out.Keys = &s.Keys

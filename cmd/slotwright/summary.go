@@ -21,8 +21,9 @@ type summary struct {
 	Follow    int      `json:"follow"`
 	Configure int      `json:"configure"`
 	Restart   int      `json:"restart"`
-	Removed   []string `json:"removed"`   // nodes that leave the cluster
-	Destroyed []string `json:"destroyed"` // nodes whose data is removed for good
+	Removed   []string `json:"removed"`        // nodes that leave the cluster
+	Destroyed []string `json:"destroyed"`      // nodes whose data is removed for good
+	Kept      []string `json:"kept,omitempty"` // nodes that go and whose volumes stay
 }
 
 func sum(p plan.Plan) summary {
@@ -52,7 +53,11 @@ func sum(p plan.Plan) summary {
 		case plan.Forget:
 			s.Removed = append(s.Removed, step.Node)
 		case plan.Destroy:
-			s.Destroyed = append(s.Destroyed, step.Node)
+			if step.Kept {
+				s.Kept = append(s.Kept, step.Node)
+			} else {
+				s.Destroyed = append(s.Destroyed, step.Node)
+			}
 			s.Removed = append(s.Removed, step.Node)
 		}
 	}
@@ -100,6 +105,9 @@ func (s summary) String() string {
 	}
 	if len(s.Destroyed) > 0 {
 		text += " Data destroyed for good: " + strings.Join(s.Destroyed, ", ") + "."
+	}
+	if len(s.Kept) > 0 {
+		text += " Their claims are kept, with the data: " + strings.Join(s.Kept, ", ") + "."
 	}
 	return text
 }

@@ -47,6 +47,7 @@ type Step struct {
 	Config map[string]string `json:"config,omitempty"`
 	Shard  string            `json:"shard,omitempty"` // name of the shard's leader when the step runs
 	Bare   bool              `json:"bare,omitempty"`  // the shard has no synced replica while the step runs
+	Kept   bool              `json:"kept,omitempty"`  // Destroy: the volumes with the data outlive the node
 	Reason string            `json:"reason,omitempty"`
 }
 

@@ -65,21 +65,23 @@ func (d *draft) destroy() []Step {
 		})
 		return nil
 	}
+	reason, kept := "the cluster is to be absent", d.keeps()
+	if kept {
+		reason += "; the claims with its data are kept"
+	}
 	var out []Step
 	for i := range d.now.Nodes {
 		if n := d.node(i); n.Listed || n.Before {
-			out = append(out, Step{Stage: 1, Kind: Destroy, Node: n.Name, Keys: n.Keys, Reason: "the cluster is to be absent" + d.keeps()})
+			out = append(out, Step{Stage: 1, Kind: Destroy, Node: n.Name, Keys: n.Keys, Kept: kept, Reason: reason})
 		}
 	}
 	return out
 }
 
-// keeps says what of the data outlives the nodes.
-func (d *draft) keeps() string {
-	if k := d.want.Platform.Kubernetes; k != nil && k.Storage.Size != "" && k.Storage.WhenDeleted != spec.Delete {
-		return "; the claims with its data are kept"
-	}
-	return ""
+// keeps reports whether the data outlives the nodes.
+func (d *draft) keeps() bool {
+	k := d.want.Platform.Kubernetes
+	return k != nil && k.Storage.Size != "" && k.Storage.WhenDeleted != spec.Delete
 }
 
 func (d *draft) mayDelete() bool { return d.want.Allow.Delete == d.want.Name }
