@@ -55,7 +55,7 @@ func TestWhyAPodIsNotMadeIsWhatTheControllerSaysLast(t *testing.T) {
 	b.says("StatefulSet", "orders-a", "of-the-one-before", "FailedCreate", about+"failed error: of another life", begin)
 	b.says("StatefulSet", "orders-a", uid, "FailedCreate", about+"failed error: exceeded quota", begin.Add(2*time.Second))
 	b.says("StatefulSet", "orders-a", uid, "SuccessfulCreate", about+"successful", begin)
-	if got := b.trouble(p, "orders-a-0"); got != "its pod can't be made: exceeded quota" {
+	if got := b.trouble(p, "orders-a-0"); !strings.HasPrefix(got, "its pod can't be made: exceeded quota; ") || !strings.Contains(got, "annotate statefulset orders-a ") {
 		t.Errorf("a full quota: %q", got)
 	}
 	b.says("StatefulSet", "orders-a", uid, "SuccessfulCreate", about+"successful", begin.Add(4*time.Second))

@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +41,7 @@ func (p *Platform) why(ctx context.Context, now *seen) map[string]string {
 		said := p.told(ctx, "involvedObject.uid", string(now.sets[set].UID))
 		for _, pod := range pods {
 			if text := refusal(said, set, pod); text != "" {
-				out[pod] = "its pod can't be made: " + text
+				out[pod] = "its pod can't be made: " + text + p.again(set)
 			}
 		}
 	}
@@ -53,6 +54,14 @@ func (p *Platform) why(ctx context.Context, now *seen) map[string]string {
 	}
 	p.said.of, p.said.asked = out, time.Now()
 	return out
+}
+
+// again says when it is tried again: the controller's pauses double up to some
+// 17 minutes (the default rate limiter of client-go's workqueue), and end at
+// once when the StatefulSet changes.
+func (p *Platform) again(set string) string {
+	return fmt.Sprintf("; Kubernetes tries again ever more rarely, and at once after kubectl -n %s annotate statefulset %s slotwright/again=$(date +%%s) --overwrite",
+		p.api.namespace, set)
 }
 
 // waiting are the pods that StatefulSets should have and have not, by set, and
