@@ -4,6 +4,7 @@ package e2ekube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -94,6 +95,7 @@ func (b *bench) misshape(masters, replicas int) string {
 // traffic is a client that writes and checks all along.
 type traffic struct {
 	b    *bench
+	held bool // what counts as written is what a replica has, too
 	stop context.CancelFunc
 	done chan struct{}
 
@@ -106,10 +108,17 @@ type traffic struct {
 
 // writes begins a client. Each key gets ever larger values; a value read back
 // that is smaller than the last acknowledged one is a lost write.
-func (b *bench) writes() *traffic {
+func (b *bench) writes() *traffic { return b.traffic(false) }
+
+// writesHeld is one whose writes count when a replica has them, too: a master that
+// dies by surprise takes with it what it had not sent yet, as Redis says
+// ("Redis Cluster consistency guarantees").
+func (b *bench) writesHeld() *traffic { return b.traffic(true) }
+
+func (b *bench) traffic(held bool) *traffic {
 	b.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	tr := &traffic{b: b, stop: stop, done: make(chan struct{}), acked: map[string]int{}, tried: map[string]int{}, since: time.Now()}
+	tr := &traffic{b: b, held: held, stop: stop, done: make(chan struct{}), acked: map[string]int{}, tried: map[string]int{}, since: time.Now()}
 	go tr.run(ctx)
 	b.Cleanup(tr.stop)
 	return tr
@@ -145,7 +154,7 @@ func (tr *traffic) write(ctx context.Context, c *redis.ClusterClient, key string
 	tr.mu.Lock()
 	tr.tried[key] = n
 	tr.mu.Unlock()
-	err := c.Set(ctx, key, n, 0).Err()
+	err := tr.set(ctx, c, key, n)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	if err == nil {
@@ -154,6 +163,38 @@ func (tr *traffic) write(ctx context.Context, c *redis.ClusterClient, key string
 		tr.since = time.Now()
 	}
 	return err
+}
+
+func (tr *traffic) set(ctx context.Context, c *redis.ClusterClient, key string, n int) error {
+	if err := c.Set(ctx, key, n, 0).Err(); err != nil || !tr.held {
+		return err
+	}
+	// WAIT is about the writes of its own connection.
+	master, err := c.MasterForKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	conn := master.Conn()
+	defer conn.Close()
+	if err := conn.Set(ctx, key, n, 0).Err(); err != nil {
+		return err
+	}
+	have, err := conn.Do(ctx, "WAIT", 1, 900).Int()
+	if err == nil && have < 1 {
+		err = errors.New("no replica has it yet")
+	}
+	return err
+}
+
+// goesOn waits until the client has an answer later than now.
+func (tr *traffic) goesOn() {
+	tr.b.Helper()
+	now := time.Now()
+	tr.b.eventually("the client is answered", func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		return tr.since.After(now)
+	})
 }
 
 // end stops the client, demands every acknowledged write, and gives the longest

@@ -70,12 +70,18 @@ type daemon struct {
 	log *log
 }
 
-// follows starts a daemon on a repository.
-func (b *bench) follows(r *repository, more ...string) *daemon {
-	b.Helper()
+// daemon is one of a repository that has not begun.
+func (b *bench) daemon(r *repository, more ...string) *daemon {
 	args := append([]string{"run", "--source", "file://" + filepath.Join(r.dir, ".git"), "--branch", "main", "--interval", "1s", "--resync", "1m", "--failback-after", "5s"}, more...)
 	d := &daemon{b.command(context.Background(), args...), &log{}}
 	d.Stdout, d.Stderr = d.log, d.log
+	return d
+}
+
+// follows starts a daemon on a repository.
+func (b *bench) follows(r *repository, more ...string) *daemon {
+	b.Helper()
+	d := b.daemon(r, more...)
 	b.must(d.Start())
 	b.Cleanup(func() {
 		d.ends(syscall.SIGTERM)

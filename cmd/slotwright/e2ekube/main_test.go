@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
@@ -27,7 +29,14 @@ const patience = 3 * time.Minute
 
 var binary string
 
+// hush keeps go-redis from writing between the lines of the tests: what it meets
+// comes back as an error.
+type hush struct{}
+
+func (hush) Printf(context.Context, string, ...any) {}
+
 func TestMain(m *testing.M) {
+	redis.SetLogger(hush{})
 	path, remove := livetest.Command("-race")
 	binary = path
 	code := m.Run()
@@ -119,6 +128,16 @@ func (b *bench) tryKubectl(args ...string) (string, error) {
 func (b *bench) in(args ...string) string {
 	b.Helper()
 	return b.kubectl(append([]string{"-n", b.namespace}, args...)...)
+}
+
+// breaks has the testbed break or mend a part of itself.
+func (b *bench) breaks(args ...string) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "testbed", args...).CombinedOutput(); err != nil {
+		b.Fatalf("testbed %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 // eventually waits until yes.

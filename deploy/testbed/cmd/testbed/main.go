@@ -30,15 +30,21 @@ func main() {
 	}
 }
 
+// dirVariable names the testbed that a command runs in.
+const dirVariable = "TESTBED_DIR"
+
 func root() *cobra.Command {
 	var dir string
 	command := &cobra.Command{
 		Use: "testbed", Short: "a real Kubernetes on this machine, for tests",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	command.PersistentFlags().StringVar(&dir, "dir", "", "the testbed's directory (required)")
-	if err := command.MarkPersistentFlagRequired("dir"); err != nil {
-		panic(err)
+	command.PersistentFlags().StringVar(&dir, "dir", os.Getenv(dirVariable), "the testbed's directory, else that in "+dirVariable)
+	command.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if dir == "" {
+			return fmt.Errorf("say which testbed: --dir or %s", dirVariable)
+		}
+		return nil
 	}
 	command.AddCommand(up(&dir), down(&dir), serve(&dir), run(&dir))
 	for _, kind := range []string{"apiserver", "etcd", "controllers", "scheduler"} {
@@ -143,8 +149,13 @@ func run(dir *string) *cobra.Command {
 			if err := b.EnterNetwork(); err != nil {
 				return err
 			}
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
 			os.Setenv("KUBECONFIG", b.Kubeconfig())
-			os.Setenv("PATH", b.Assets+":"+os.Getenv("PATH"))
+			os.Setenv(dirVariable, b.Dir) // what runs in there may break it
+			os.Setenv("PATH", b.Assets+":"+filepath.Dir(self)+":"+os.Getenv("PATH"))
 			program, err := exec.LookPath(args[0])
 			if err != nil {
 				return err
