@@ -29,19 +29,22 @@ func (w *work) meet(ctx context.Context, steps []plan.Step) error {
 			ours[n.ID] = true
 		}
 	}
+	found := make([]*look, len(steps))
+	errs := make([]error, len(steps), len(steps)+1)
+	each(steps, func(i int, s plan.Step) {
+		if found[i], errs[i] = w.lookByName(ctx, s.Node); errs[i] == nil {
+			errs[i] = mayJoin(found[i], inside, ours)
+		}
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("meet %s: %w", s.Node, errs[i])
+		}
+	})
 	var guests []*look
 	var done []plan.Step
-	var errs []error
-	for _, s := range steps {
-		guest, err := w.lookByName(ctx, s.Node)
-		if err == nil {
-			err = mayJoin(guest, inside, ours)
+	for i, s := range steps {
+		if errs[i] == nil {
+			guests, done = append(guests, found[i]), append(done, s)
 		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("meet %s: %w", s.Node, err))
-			continue
-		}
-		guests, done = append(guests, guest), append(done, s)
 	}
 	if err := w.join(ctx, members, guests); err != nil {
 		return errors.Join(append(errs, fmt.Errorf("meet: %w", err))...)
