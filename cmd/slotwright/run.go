@@ -274,20 +274,10 @@ func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follow
 		f.log.Warn("orphans are not forgotten", "error", err)
 	}
 	board := face.board
-	source, err := f.origin.open(memory, func(err error) {
-		if _, ok := errors.AsType[*gitsync.Refused](err); ok {
-			err = nil // it was read, and what is in it is a mistake
-		}
-		board.Looked(err)
-		face.metrics.Looked(err)
-	})
-	if err != nil {
-		return nil, err
-	}
 	told := &runLog{log: f.log, board: board}
 	face.events = newPodEvents(f.log)
-	return &follow.Follower{
-		Source: source, Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
+	follower := &follow.Follower{
+		Origin: f.origin.place(), Memory: memory, Board: board, Log: f.log,
 		Loop: reconcile.Loop{
 			Connect: func(want spec.Topology) (reconcile.Cluster, error) {
 				face.events.connecting(want)
@@ -297,5 +287,14 @@ func (f *following) follower(memory *follow.Memory, face *front) (*follow.Follow
 			Event:  func(e reconcile.Event) { face.metrics.Event(e); told.event(e); face.events.event(e) },
 			Result: func(r reconcile.Result) { face.metrics.Result(r); told.result(r); face.events.result(r) },
 		},
-	}, nil
+	}
+	var err error
+	follower.Source, err = f.origin.open(memory, func(err error) {
+		if _, ok := errors.AsType[*gitsync.Refused](err); ok {
+			err = nil // it was read, and what is in it is a mistake
+		}
+		follower.Looked(err)
+		face.metrics.Looked(err)
+	})
+	return follower, err
 }

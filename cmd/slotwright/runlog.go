@@ -43,9 +43,10 @@ func (r *runLog) lane(cluster string) *laneLog {
 	return r.lanes[cluster]
 }
 
-// about is the logger of a cluster.
+// about is the logger of a cluster. What the last pass for an older topology still
+// does is not the new revision's.
 func (r *runLog) about(cluster string) *slog.Logger {
-	return r.log.With("cluster", cluster, "revision", r.board.Cluster(cluster).Revision)
+	return r.log.With("cluster", cluster, "revision", r.board.Cluster(cluster).Pass)
 }
 
 func (r *runLog) event(e reconcile.Event) {
@@ -107,7 +108,10 @@ func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
 	name := deed(p.Step)
 	switch {
 	case p.Total > 0 && p.Done >= p.Total:
-		log.Info("step done", "step", name, "note", p.Text)
+		if p.Text != "" {
+			log = log.With("note", p.Text)
+		}
+		log.Info("step done", "step", name)
 	case time.Since(l.spoke[name]) >= every:
 		log.Info("step goes on", "step", name, "progress", far(p))
 	default:

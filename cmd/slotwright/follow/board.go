@@ -41,6 +41,9 @@ type Known struct {
 type Cluster struct {
 	Name, Revision, Signer string
 	Want                   spec.Topology
+	// Pass is the revision that passes are for. It is older than Revision while
+	// a pass for another topology comes to its end.
+	Pass string
 	// Result is of the last pass, with what was seen and planned since. It is
 	// empty before the first look.
 	Result   reconcile.Result
@@ -153,6 +156,9 @@ func (b *Board) turn(book *book) {
 			c.Stale, c.opened, c.Last, c.Acting = true, false, nil, false
 		}
 		c.Revision, c.Signer, c.Want = e.Revision, e.Signer, e.Topology
+		if c.opened {
+			c.Pass = c.Revision
+		}
 	}
 	slices.SortFunc(b.now.Orphans, func(a, b Orphan) int { return cmp.Compare(a.Name, b.Name) })
 }
@@ -169,7 +175,7 @@ func (b *Board) opened(want spec.Topology) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c := b.clusters[want.Name]; c != nil && alike(c.Want, want) {
-		c.opened = true
+		c.opened, c.Pass = true, c.Revision
 	}
 }
 

@@ -148,7 +148,6 @@ func (f *Follower) recall() {
 // take takes in a snapshot, tells what is new in it, and remembers it.
 func (f *Follower) take(s gitsync.Snapshot) {
 	before := f.book.entries
-	f.said = ""
 	f.book.turn(s, f.Origin, time.Now())
 	log := f.Log.With("revision", s.Revision)
 	if s.Signer != "" {
@@ -191,6 +190,16 @@ func (f *Follower) turned(log *slog.Logger, before map[string]Entry) {
 	f.Board.turn(f.book)
 	if err := f.Memory.write(f.book); err != nil {
 		log.Error("not remembered: a restart would not know this revision", "error", err)
+	}
+}
+
+// Looked notes how a look at the source ended, and tells when it can be read again.
+// The source calls it while Next runs.
+func (f *Follower) Looked(err error) {
+	f.Board.Looked(err)
+	if err == nil && f.said != "" {
+		f.said = ""
+		f.Log.Info("the source can be read again", "source", f.Origin.Name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,8 +23,10 @@ import (
 type script struct {
 	answers chan answer
 	had     []string
+	looked  func(error)
 }
 
+// answer without anything is a look that found nothing new.
 type answer struct {
 	snapshot gitsync.Snapshot
 	err      error
@@ -31,11 +34,16 @@ type answer struct {
 
 func (s *script) Next(ctx context.Context, have string) (gitsync.Snapshot, error) {
 	s.had = append(s.had, have)
-	select {
-	case a := <-s.answers:
-		return a.snapshot, a.err
-	case <-ctx.Done():
-		return gitsync.Snapshot{}, ctx.Err()
+	for {
+		select {
+		case a := <-s.answers:
+			s.looked(a.err)
+			if a.err != nil || a.snapshot.Revision != "" {
+				return a.snapshot, a.err
+			}
+		case <-ctx.Done():
+			return gitsync.Snapshot{}, ctx.Err()
+		}
 	}
 }
 
@@ -74,6 +82,7 @@ func newRig(t *testing.T, m *Memory) *rig {
 			},
 		},
 	}
+	r.source.looked = r.Looked
 	return r
 }
 
@@ -189,6 +198,36 @@ func TestACommitThatIsRefusedIsAMistake(t *testing.T) {
 	}
 }
 
+func TestATroubleOfTheSourceIsLoggedWhenItComesAndWhenItGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := newRig(t, nil)
+		r.Log = slog.New(slog.NewTextHandler(&log, nil))
+		away := answer{err: errors.New("no route")}
+		r.runs(t, func() {
+			for i, step := range []struct {
+				answer answer
+				want   string
+			}{
+				{answer{snapshot: snap("r1", three)}, "msg=read"},
+				{away, "no route"},
+				{away, ""},
+				{answer{err: errors.New("not trusted")}, "not trusted"},
+				{answer{}, "can be read again"},
+				{answer{}, ""},
+				{away, "no route"}, // the same, another day
+				{answer{snapshot: snap("r2", four)}, "can be read again"},
+			} {
+				log.Reset()
+				r.says(step.answer)
+				if got := log.String(); (step.want == "") != (got == "") || !strings.Contains(got, step.want) {
+					t.Errorf("answer %d: logged is %q, want %q", i, got, step.want)
+				}
+			}
+		})
+	})
+}
+
 func TestAfterARestartWhatWasGoodCountsWhenTheSourceDoesNot(t *testing.T) {
 	m := remembering(t, t.TempDir())
 	first := newBook()
@@ -281,10 +320,11 @@ func TestABoardTellsWhatRuns(t *testing.T) {
 // wanted, not even a pass for the old one that ends late.
 func TestABoardDoesNotCallAClusterInSyncWithWhatItWasNotComparedWith(t *testing.T) {
 	b, book := NewBoard(), newBook()
+	pass := "" // the revision that passes are for
 	stale := func(want bool, when string) {
 		t.Helper()
-		if got := b.Cluster("orders").Stale; got != want {
-			t.Errorf("%s: stale is %v", when, got)
+		if c := b.Cluster("orders"); c.Stale != want || c.Pass != pass {
+			t.Errorf("%s: stale is %v, and passes are for %q", when, c.Stale, c.Pass)
 		}
 	}
 	turn := func(revision string, files map[string]string) {
@@ -296,9 +336,11 @@ func TestABoardDoesNotCallAClusterInSyncWithWhatItWasNotComparedWith(t *testing.
 	stale(true, "at first")
 	b.opened(book.entries["orders"].Topology)
 	b.event(planned)
+	pass = "r1"
 	stale(false, "looked at")
 	old := book.entries["orders"].Topology
 	turn("r2", three)
+	pass = "r2"
 	stale(false, "the same again")
 	turn("r3", four)
 	stale(true, "a new one")
@@ -308,6 +350,7 @@ func TestABoardDoesNotCallAClusterInSyncWithWhatItWasNotComparedWith(t *testing.
 	b.event(planned)
 	stale(true, "the old pass")
 	b.opened(book.entries["orders"].Topology)
+	pass = "r3"
 	stale(true, "opened and not looked at")
 	b.event(planned)
 	stale(false, "looked at for the new one")
