@@ -19,7 +19,7 @@ func TestADaemonThatAsksDoesOnlyWhatACommitApproved(t *testing.T) {
 	b.apply(b.write("create.yaml", shape{masters: 3, nodes: first(3)}))
 	b.fleet.Write(t, keys, 64)
 	r := newRepo(b)
-	h, args := b.hears("canary-")
+	h, args := b.hears("canary-", "github")
 	args = append(args, "--approve", "plan", "--branch", "main")
 	files := func(n int, plan string) map[string]string {
 		more := ""

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -226,7 +227,7 @@ func (d *daemon) inSync(masters int) bool {
 // stays demands that a revision that must not change anything does not.
 func (d *daemon) stays(what string, change func(), seen func(told) bool) {
 	d.b.t.Helper()
-	before := d.b.picture(first(3))
+	before := d.b.faces(first(3))
 	change()
 	d.until(what, 30*time.Second, func() bool { return seen(d.tells()) })
 	at, wait := d.passes(), 2 // passes of a cluster; an orphan has none
@@ -234,21 +235,30 @@ func (d *daemon) stays(what string, change func(), seen func(told) bool) {
 		wait = 0
 	}
 	d.until(what+": two more passes", 30*time.Second, func() bool { return d.passes() >= at+wait })
-	if after := d.b.picture(first(3)); after != before {
+	if after := d.b.faces(first(3)); after != before {
 		d.b.t.Errorf("%s: the servers changed\n--- before\n%s\n--- after\n%s", what, before, after)
 	}
 }
 
 // passes is how many passes have ended, as metrics tell.
 func (d *daemon) passes() int {
-	n := 0
-	for line := range strings.Lines(d.get("/metrics")) {
-		var one int
-		if _, value, ok := strings.Cut(line, "} "); ok && strings.HasPrefix(line, "slotwright_passes_total{") {
-			if _, err := fmt.Sscan(value, &one); err == nil {
-				n += one
-			}
+	n := 0.0
+	for name, value := range d.metrics() {
+		if strings.HasPrefix(name, "slotwright_passes_total{") {
+			n += value
 		}
 	}
-	return n
+	return int(n)
+}
+
+// metrics are what the daemon counts and measures, by name and labels.
+func (d *daemon) metrics() map[string]float64 {
+	out := map[string]float64{}
+	for line := range strings.Lines(d.get("/metrics")) {
+		at := strings.LastIndex(line, " ")
+		if value, err := strconv.ParseFloat(strings.TrimSpace(line[at+1:]), 64); err == nil && !strings.HasPrefix(line, "#") {
+			out[line[:at]] = value
+		}
+	}
+	return out
 }

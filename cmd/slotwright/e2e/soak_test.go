@@ -203,17 +203,11 @@ func (s *soak) notLarger(before size) {
 // metric is the value of a metric without labels.
 func (d *daemon) metric(name string) float64 {
 	d.b.t.Helper()
-	for line := range strings.Lines(d.get("/metrics")) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				d.b.t.Fatal(err)
-			}
-			return n
-		}
+	value, ok := d.metrics()[name]
+	if !ok {
+		d.b.t.Fatalf("no metric %s", name)
 	}
-	d.b.t.Fatalf("no metric %s", name)
-	return 0
+	return value
 }
 
 // wire is a way to a server that can fail.

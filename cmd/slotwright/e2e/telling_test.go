@@ -36,22 +36,27 @@ type heard struct {
 	forged   int
 }
 
-// hears starts a stub of GitHub's API and of two webhooks, and returns the flags
-// that make a daemon use it.
-func (b *bench) hears(canary string) (*heard, []string) {
+// forge is what is particular about the API of a git server, as its
+// documentation of statuses of commits has it.
+type forge struct {
+	path, context  string // the pattern of the path, the field for the context
+	header, scheme string // where the token is, and what is before it
+	failure, never string // states; never is of a commit that is not reached any more
+}
+
+var forges = map[string]forge{
+	"github": {"/repos/team/redis/statuses/{sha}", "context", "Authorization", "Bearer ", "failure", "error"},
+	"gitlab": {"/projects/team%2Fredis/statuses/{sha}", "name", "Private-Token", "", "failed", "canceled"},
+	"gitea":  {"/repos/team/redis/statuses/{sha}", "context", "Authorization", "token ", "failure", "error"},
+}
+
+// hears starts a stub of a git server's API and of two webhooks, and returns the
+// flags that make a daemon use it.
+func (b *bench) hears(canary, api string) (*heard, []string) {
 	b.t.Helper()
 	h := &heard{}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /repos/team/redis/statuses/{sha}", func(w http.ResponseWriter, r *http.Request) {
-		var s struct{ State, Context, Description, Target_url string }
-		if r.Header.Get("Authorization") != "Bearer "+canary+"token" || json.NewDecoder(r.Body).Decode(&s) != nil {
-			http.Error(w, "not you: "+r.Header.Get("Authorization"), http.StatusUnauthorized)
-			return
-		}
-		h.statuses = append(h.statuses, strings.Join([]string{"main@sha1:" + r.PathValue("sha"), s.Context, s.State}, " "))
-		h.texts, h.links = append(h.texts, s.Description), append(h.links, s.Target_url)
-		w.WriteHeader(http.StatusCreated)
-	})
+	mux.HandleFunc("POST "+forges[api].path, func(w http.ResponseWriter, r *http.Request) { h.status(forges[api], canary+"token", w, r) })
 	mux.HandleFunc("POST /chat/{key}", func(_ http.ResponseWriter, r *http.Request) {
 		var m struct{ Text string }
 		if r.PathValue("key") == canary+"chat" && json.NewDecoder(r.Body).Decode(&m) == nil {
@@ -87,10 +92,22 @@ func (b *bench) hears(canary string) (*heard, []string) {
 	}
 	b.env = append(b.env, "TELL_TOKEN="+canary+"token")
 	return h, []string{
-		"--status-api", "github", "--status-url", s.URL, "--status-repo", "team/redis", "--status-context", "redis/prod", "--status-token-env", "TELL_TOKEN",
+		"--status-api", api, "--status-url", s.URL, "--status-repo", "team/redis", "--status-context", "redis/prod", "--status-token-env", "TELL_TOKEN",
 		"--slack-url-file", b.secret("chat", s.URL+"/chat/"+canary+"chat"), "--webhook-url", s.URL + "/hook", "--webhook-secret-file", b.secret("webhook", canary+"hook"),
 		"--tell-ca-file", ca, "--link", "https://dashboard.example.com/?cluster={cluster}",
 	}
+}
+
+// status takes one status. It needs h.mu.
+func (h *heard) status(f forge, token string, w http.ResponseWriter, r *http.Request) {
+	var s map[string]string
+	if r.Header.Get(f.header) != f.scheme+token || json.NewDecoder(r.Body).Decode(&s) != nil {
+		http.Error(w, "not you: "+r.Header.Get(f.header), http.StatusUnauthorized)
+		return
+	}
+	h.statuses = append(h.statuses, strings.Join([]string{"main@sha1:" + r.PathValue("sha"), s[f.context], s["state"]}, " "))
+	h.texts, h.links = append(h.texts, s["description"]), append(h.links, s["target_url"])
+	w.WriteHeader(http.StatusCreated)
 }
 
 func (h *heard) set(down bool) {
@@ -100,16 +117,18 @@ func (h *heard) set(down bool) {
 }
 
 // of are the states a commit went through.
-func (h *heard) of(revision, context string) string {
+func (h *heard) of(revision, context string) string { return h.all()[revision+" "+context] }
+
+// all are the states that every commit went through, by commit and context.
+func (h *heard) all() map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var out []string
+	out := map[string]string{}
 	for _, s := range h.statuses {
-		if state, ok := strings.CutPrefix(s, revision+" "+context+" "); ok {
-			out = append(out, state)
-		}
+		at := strings.LastIndex(s, " ")
+		out[s[:at]] = strings.TrimSpace(out[s[:at]] + s[at:])
 	}
-	return strings.Join(out, " ")
+	return out
 }
 
 // A commit is pending, then a success or a failure that says what lifts it; a
@@ -120,7 +139,7 @@ func TestACommitShowsWhatBecameOfIt(t *testing.T) {
 	const canary = "canary-4d-"
 	b := newBench(t, livetest.Options{Servers: 4})
 	r := newRepo(b)
-	h, args := b.hears(canary)
+	h, args := b.hears(canary, "github")
 	at := func(n int) map[string]string {
 		return map[string]string{"orders.yaml": b.text(shape{masters: n, nodes: first(n)})}
 	}
