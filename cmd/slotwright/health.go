@@ -21,15 +21,16 @@ const (
 )
 
 // judge is the health. A silent owner may serve others and only not us; one
-// that the other masters call failed serves nobody. A node that was never
-// started is no riddle.
+// that the other masters call failed, or whose address nobody knows any more,
+// serves nobody. A node that was never started is no riddle.
 func judge(seen *cluster.State, served int, wrong bool) health {
 	answers, lost := false, !seen.Formed
 	var failed slot.Set
 	for i := range seen.Nodes {
 		n := &seen.Nodes[i]
 		answers = answers || n.Health != cluster.Silent && n.Health != cluster.Failed
-		if n.Health == cluster.Failed || n.Health == cluster.Loading {
+		nowhere := n.Health == cluster.Silent && n.Addr == ""
+		if n.Health == cluster.Failed || n.Health == cluster.Loading || nowhere {
 			failed = failed.Union(n.Slots)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"testing"
@@ -76,6 +77,7 @@ func TestHealthIsJudgedByWhoServes(t *testing.T) {
 		for i := range s.Nodes {
 			n := &s.Nodes[i]
 			n.Health, n.Linked, n.Trouble = cluster.Up, n.Master != "", ""
+			n.Addr = cmp.Or(n.Addr, n.Name+":6379")
 		}
 		s.Nodes[2].Slots = slots(t, "10923-16383")
 		return s
@@ -89,6 +91,7 @@ func TestHealthIsJudgedByWhoServes(t *testing.T) {
 		{"a replica is behind a broken link", func(s *cluster.State) { s.Nodes[3].Linked = false }, degraded},
 		{"a replica is gone", func(s *cluster.State) { s.Nodes[3].Health = cluster.Failed }, degraded},
 		{"a master does not answer us", func(s *cluster.State) { s.Nodes[1].Health = cluster.Silent }, degraded},
+		{"nobody knows where a master is", func(s *cluster.State) { s.Nodes[1].Health, s.Nodes[1].Addr = cluster.Silent, "" }, down},
 		{"a master has failed", func(s *cluster.State) { s.Nodes[1].Health = cluster.Failed }, down},
 		{"a master is loading", func(s *cluster.State) { s.Nodes[1].Health = cluster.Loading }, down},
 		{"a slot is nobody's", func(s *cluster.State) { s.Nodes[1].Slots.Remove(5461) }, down},
