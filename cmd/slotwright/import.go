@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slotwright/slotwright/reconcile"
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -62,6 +63,9 @@ func (i *importing) run(ctx context.Context, address string) error {
 	free([]surveyed{found})
 	if found.result.Err != nil {
 		return found.result.Err
+	}
+	if n := found.result.Seen.Nodes[0]; len(found.result.Seen.Nodes) == 1 && n.Health == cluster.Silent {
+		return fmt.Errorf("import %s: it does not answer%s", address, after(": ", n.Trouble))
 	}
 	seed.Name = i.name
 	base, left, err := inventory(seed, &found.result.Seen, i.zones)
