@@ -43,8 +43,11 @@ func TestAClusterInSyncIsOnlyLookedAt(t *testing.T) {
 	c := three(t)
 	c.holder = "somebody" // it would be noticed, if the lock was wanted
 	r := Apply(t.Context(), c, topology(3), anything())
-	if r.Err != nil || r.Sync() != InSync || c.looks != 1 || c.tidies != 0 {
-		t.Errorf("ends %s, error %v, %d looks, %d tidies", r.Sync(), r.Err, c.looks, c.tidies)
+	if r.Err != nil || r.Sync() != InSync || c.looks != 1 || c.tidies != 0 || c.kept != 1 {
+		t.Errorf("ends %s, error %v, %d looks, %d tidies, remembered %d times", r.Sync(), r.Err, c.looks, c.tidies, c.kept)
+	}
+	if r := Apply(t.Context(), c, topology(3), Options{}); r.Sync() != InSync || c.kept != 1 {
+		t.Errorf("a mere look ends %s, remembered %d times", r.Sync(), c.kept)
 	}
 }
 
@@ -58,6 +61,9 @@ func TestWithoutApprovalNothingChanges(t *testing.T) {
 		if r.Sync() != OutOfSync || len(c.did) > 0 || c.locks > 0 || len(r.Plan.Steps) == 0 {
 			t.Errorf("%s: ends %s, did %d steps, took %d locks", name, r.Sync(), len(c.did), c.locks)
 		}
+	}
+	if c.kept != 0 {
+		t.Error("what is not as wanted was remembered")
 	}
 }
 

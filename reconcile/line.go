@@ -207,6 +207,7 @@ func (l *line) take(ctx context.Context) error {
 // time, for it must work after ctx ended.
 func (l *line) settle(ctx context.Context) {
 	if len(l.deeds) == 0 {
+		l.remember()
 		return
 	}
 	const grace = 15 * time.Second
@@ -220,6 +221,14 @@ func (l *line) settle(ctx context.Context) {
 		l.err = errors.Join(l.err, fmt.Errorf("put back what was switched on %s: %w", l.want.Name, err))
 	} else if borrowed {
 		l.glance(ctx)
+	}
+}
+
+// remember has a cluster keep what it is where nothing was to be done: it may
+// have been made by somebody else, and the next topology may leave a node out.
+func (l *line) remember() {
+	if r, ok := l.c.(Rememberer); ok && l.observed && l.err == nil && !l.o.Approval.looks() && len(l.plan.Steps)+len(l.plan.Holds) == 0 {
+		_ = r.Remember(l.seen) // only a help
 	}
 }
 

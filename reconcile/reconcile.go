@@ -25,6 +25,13 @@ type Rester interface {
 	Rest()
 }
 
+// Rememberer is a cluster that keeps what its nodes are called.
+type Rememberer interface {
+	// Remember is told of a state that is as wanted, so that a node that leaves
+	// the topology later is known to have been in it.
+	Remember(seen cluster.State) error
+}
+
 // Cluster is all this package can do to the world.
 type Cluster interface {
 	// Observe asks every member. Silence is in the state, not an error; an

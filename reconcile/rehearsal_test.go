@@ -16,18 +16,18 @@ import (
 // rehearsal is a cluster in memory on which every step has the effect that
 // plan says it has.
 type rehearsal struct {
-	mu       sync.Mutex
-	now      cluster.State
-	did      []plan.Step
-	looks    int
-	locks    int
-	unlocks  int
-	tidies   int
-	rests    int
-	holder   string // who has the lock instead
-	unseen   error  // what Observe says instead of a state
-	whenSeen func()
-	changed  chan struct{} // nil: it notices nothing
+	mu           sync.Mutex
+	now          cluster.State
+	did          []plan.Step
+	looks        int
+	locks        int
+	unlocks      int
+	tidies, kept int
+	rests        int
+	holder       string // who has the lock instead
+	unseen       error  // what Observe says instead of a state
+	whenSeen     func()
+	changed      chan struct{} // nil: it notices nothing
 	// do replaces the effects; it may call perform itself.
 	do func(ctx context.Context, stage []plan.Step, report func(plan.Progress)) error
 }
@@ -77,6 +77,11 @@ func (r *rehearsal) Lock(context.Context) (func(), string, error) {
 
 func (r *rehearsal) Tidy(context.Context, cluster.State) error {
 	r.tidies++
+	return nil
+}
+
+func (r *rehearsal) Remember(cluster.State) error {
+	r.kept++
 	return nil
 }
 

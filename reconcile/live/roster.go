@@ -97,7 +97,7 @@ func readRoster(name string) (roster, error) {
 
 // Remember keeps the names of the listed members, so that a later run knows
 // them when they have left the file, and of those that have left as long as they
-// may run on. Only a run that acts calls it. A roster that can't be read is
+// may run on. Only a run that acts, or that finds all as wanted, calls it. A roster that can't be read is
 // left as it is: somebody may bring it back.
 func (c *Cluster) Remember(seen cluster.State) error {
 	if c.state == "" || !seen.Formed {
@@ -119,6 +119,10 @@ func (c *Cluster) Remember(seen cluster.State) error {
 		}
 	}
 	c.keepFormer(now, members, left, seen)
+	maps.Copy(members, left)
+	if maps.Equal(now, members) {
+		return nil
+	}
 	if err := now.save(c.rosterFile()); err != nil {
 		return fmt.Errorf("remember the nodes of %s: %w", c.want.Name, err)
 	}
