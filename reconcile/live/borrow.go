@@ -74,8 +74,12 @@ func (w *work) ours() []*cluster.Node {
 }
 
 // Tidy puts replica migration back where a run, this one or one that died,
-// switched it off. Nodes that do not answer are left for a later run.
+// switched it off. Nodes that do not answer are left for a later run. One that
+// took the lock over needs it off, and puts it back itself.
 func (c *Cluster) Tidy(ctx context.Context, seen cluster.State) error {
+	if err := c.lost(); err != nil {
+		return err
+	}
 	_ = c.Remember(seen) // only a help, see roster
 	if err := c.keepServed(ctx, seen); err != nil {
 		return err

@@ -41,7 +41,8 @@ var deeds = []struct {
 
 // Do carries out one stage planned at seen. The failure of one step does not
 // keep the others of the stage from running; all failures are in the error. A
-// step that is done already is no failure.
+// step that is done already is no failure. A lock that another run took over
+// ends the stage, and is the only error then.
 func (c *Cluster) Do(ctx context.Context, seen cluster.State, stage []plan.Step, report func(plan.Progress)) error {
 	if err := c.stillHeld(ctx); err != nil {
 		return err
@@ -54,6 +55,8 @@ func (c *Cluster) Do(ctx context.Context, seen cluster.State, stage []plan.Step,
 		report = func(plan.Progress) {}
 	}
 	w := &work{Cluster: c, seen: seen, report: report}
+	ctx, stop := c.whileHeld(ctx)
+	defer stop()
 	var errs []error
 	for _, deed := range deeds {
 		steps := of(stage, deed.kind)
@@ -64,6 +67,9 @@ func (c *Cluster) Do(ctx context.Context, seen cluster.State, stage []plan.Step,
 	}
 	err := errors.Join(append(errs, ctx.Err())...)
 	c.minds(err)
+	if lost := c.lost(); lost != nil {
+		return lost
+	}
 	return err
 }
 

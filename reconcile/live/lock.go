@@ -23,8 +23,9 @@ import (
 // then try again after a random pause. A node is shared by two runs also when
 // only one of them lists it and it is a member that the other one has observed:
 // their inventories may have nothing in common. A name dies with its connection, so a
-// killed run leaves nothing behind. Runs on one machine meet in a locked file
-// first, which also covers a cluster whose nodes do not exist yet.
+// killed run leaves nothing behind; while the lock is held, it is kept from being
+// idle (lock_keep.go). Runs on one machine meet in a locked file first, which
+// also covers a cluster whose nodes do not exist yet.
 
 const (
 	lockPrefix = "slotwright:"
@@ -37,6 +38,13 @@ type held struct {
 	conns map[string]Conn // by node name
 	mark  string
 	free  func() // unlocks the file
+
+	// alive ends when the lock is lost to another run, with the loss as its
+	// cause, or given back.
+	alive   context.Context
+	end     context.CancelCauseFunc
+	beating sync.WaitGroup
+	looking sync.Mutex // one check of the names at a time
 }
 
 // Lock makes this run the only one that acts on the cluster as it was last
@@ -59,6 +67,7 @@ func (c *Cluster) Lock(ctx context.Context) (unlock func(), holder string, err e
 		if h != nil {
 			h.free = free
 			c.held = h
+			c.keepNamed(context.WithoutCancel(ctx), h)
 			return sync.OnceFunc(c.unlock), "", nil
 		}
 		if err != nil || n == attempts-1 {
@@ -75,7 +84,9 @@ func (c *Cluster) Lock(ctx context.Context) (unlock func(), holder string, err e
 }
 
 func (c *Cluster) unlock() {
-	c.held.release()
+	c.held.end(nil)
+	c.held.release() // and with it the command that the last beat may wait for
+	c.held.beating.Wait()
 	c.held.free()
 	c.held = nil
 }
@@ -188,51 +199,4 @@ func (h *held) namesAt(ctx context.Context, conn Conn) (mine bool, other string,
 		}
 	}
 	return mine, other, nil
-}
-
-// stillHeld makes sure, before a stage, that this run is still the only actor.
-// Without a lock there is nothing to check: the caller has chosen so. Others that
-// show up beside this run's own name are about to step back; where the name was
-// lost with its connection, another run may have come in between.
-func (c *Cluster) stillHeld(ctx context.Context) error {
-	h := c.held
-	if h == nil || len(h.conns) == 0 {
-		return nil
-	}
-	reached := make([]bool, len(h.conns))
-	names := slices.Collect(maps.Keys(h.conns))
-	errs := make([]error, len(names))
-	each(names, func(i int, name string) { reached[i], errs[i] = h.renew(ctx, h.conns[name]) })
-	if ctx.Err() != nil { // nobody waited for the answers; the lock may well be held
-		return ctx.Err()
-	}
-	for i, name := range names {
-		if reached[i] && errs[i] != nil {
-			return fmt.Errorf("the lock on %s is lost at %s: %w", c.want.Name, name, errs[i])
-		}
-	}
-	if !slices.Contains(reached, true) {
-		return fmt.Errorf("the lock on %s is lost: %w", c.want.Name, errors.Join(errs...))
-	}
-	return nil
-}
-
-// renew names a connection again that was made anew. The error after reaching
-// the node says that another run has it.
-func (h *held) renew(ctx context.Context, conn Conn) (reached bool, err error) {
-	mine, _, err := h.namesAt(ctx, conn)
-	if hungUp(err) { // the next command dials anew
-		mine, _, err = h.namesAt(ctx, conn)
-	}
-	if err != nil || mine {
-		return err == nil, err
-	}
-	if _, err := conn.Do(ctx, "CLIENT", "SETNAME", h.mark); err != nil {
-		return false, err
-	}
-	_, other, err := h.namesAt(ctx, conn)
-	if err == nil && other != "" {
-		err = fmt.Errorf("another run acts: %s", other)
-	}
-	return true, err
 }

@@ -30,6 +30,9 @@ func lock(t testing.TB, c *Cluster) (unlock func(), holder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if unlock != nil {
+		t.Cleanup(unlock)
+	}
 	return unlock, holder
 }
 
@@ -175,5 +178,77 @@ func TestADroppedConnectionIsNamedAgainWhileNobodyElseCame(t *testing.T) {
 	}
 	if got, holder := lock(t, elsewhere(t, first)); got != nil || holder == "" {
 		t.Error("the lock is not seen any more")
+	}
+}
+
+func TestTheLockOutlivesTheServersPatienceWithIdleConnections(t *testing.T) {
+	first := open(t, inventoryOf(fleet(t, 2, 0)...), Access{})
+	lock(t, first)
+	for _, place := range first.platform.(*inventory).places {
+		command(t, first, place.Addr, "CONFIG", "SET", "timeout", 1)
+		idle := first.dial(place.Addr)
+		defer idle.Close()
+		if _, err := idle.Do(t.Context(), "CLIENT", "SETNAME", "idle"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, place := range first.platform.(*inventory).places {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			fresh := first.dial(place.Addr) // the test's own may just be idle for too long
+			clients, err := fresh.Do(t.Context(), "CLIENT", "LIST")
+			_ = fresh.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(clients.(string), "name=idle ") {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatalf("%s closes no idle connection", place.Name)
+			}
+		}
+	}
+	if got, holder := lock(t, elsewhere(t, first)); got != nil || !strings.Contains(holder, "slotwright:orders:") {
+		t.Errorf("the second run got the lock too, or no name: %q", holder)
+	}
+	if err := try(t, first, plan.Step{Kind: plan.Configure, Node: "m0"}); err != nil {
+		t.Errorf("the holder was disturbed: %v", err)
+	}
+}
+
+func TestAStageEndsWhenAnotherRunTakesTheLockOver(t *testing.T) {
+	servers := fleet(t, 2, 0, "late")
+	platform := inventoryOf(servers...)
+	c := open(t, platform, Access{})
+	seen := observe(t, c)
+	lock(t, c)
+	other := c.dial(servers[0].addr)
+	defer other.Close()
+	platform.deed = func(string, []string) error { // in the middle of the stage
+		servers[2].pause()
+		t.Cleanup(servers[2].resume)
+		if _, err := other.Do(t.Context(), "CLIENT", "SETNAME", lockPrefix+"orders:elsewhere:1:0"); err != nil {
+			return err
+		}
+		clients := command(t, c, servers[0].addr, "CLIENT", "LIST").(string)
+		for line := range strings.Lines(clients) {
+			if strings.Contains(line, "name="+c.held.mark+" ") {
+				id, _, _ := strings.Cut(strings.TrimPrefix(line, "id="), " ")
+				command(t, c, servers[0].addr, "CLIENT", "KILL", "ID", id)
+			}
+		}
+		return nil
+	}
+	const lost = "the lock on orders is lost at m0: another run acts: slotwright:orders:elsewhere:1:0"
+	err := c.Do(t.Context(), seen, []plan.Step{{Kind: plan.Start, Node: "late"}}, nil)
+	if err == nil || err.Error() != lost || errors.Is(err, context.Canceled) {
+		t.Errorf("the stage ended with: %v", err)
+	}
+	_ = other.Close()
+	if err := c.Do(t.Context(), seen, nil, nil); err == nil || err.Error() != lost {
+		t.Errorf("the next stage ran: %v", err)
+	}
+	if err := c.Tidy(t.Context(), seen); err == nil || err.Error() != lost {
+		t.Errorf("what the other run needs was put back: %v", err)
 	}
 }
