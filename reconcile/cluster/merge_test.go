@@ -568,7 +568,7 @@ func TestOpenSlotsComeFromEveryOwnLine(t *testing.T) {
 	line(views, "n1", "a").Open = []Mark{{Slot: 7, Peer: id("b")}}
 	line(views, "n2", "b").Open = []Mark{{Slot: 7, Importing: true, Peer: id("a")}, {Slot: 5, Importing: true, Peer: id("9")}}
 	line(views, "n4", "d").Open = []Mark{{Slot: 6, Importing: true, Peer: id("a")}}
-	want := []Open{{5, "n2", id("9"), true, 0}, {6, "n4", "n1", true, 0}, {7, "n1", "n2", false, 0}, {7, "n2", "n1", true, 0}}
+	want := []Open{{5, "n2", id("9"), true, 0, 0}, {6, "n4", "n1", true, 0, 0}, {7, "n1", "n2", false, 0, 0}, {7, "n2", "n1", true, 0, 0}}
 	if s := Merge(views); !reflect.DeepEqual(s.Open, want) {
 		t.Errorf("got %+v", s.Open)
 	}

@@ -178,6 +178,10 @@ type Open struct {
 	// a mark of its own: failovers of both ends leave that of a move. Peer is
 	// the owner then, "" when there is none, and Importing is true. 0 for a mark.
 	Stray int64
+	// Alone is how many keys of the slot At holds under an importing mark that no
+	// migrating mark of its source explains, though the source is a master all the
+	// while; Unknown when they can't be counted. 0 for every other mark.
+	Alone int64
 }
 
 // Fixture is something that a platform keeps for a cluster besides its nodes,

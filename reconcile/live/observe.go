@@ -48,6 +48,7 @@ func (c *Cluster) Observe(ctx context.Context) (cluster.State, error) {
 	if err := ctx.Err(); err != nil {
 		return cluster.State{}, err
 	}
+	c.countAlone(ctx, views, &seen)
 	c.findStray(ctx, views, &seen)
 	if err := ctx.Err(); err != nil {
 		return cluster.State{}, err

@@ -13,6 +13,7 @@ import (
 // goal's owner where that is one of the ends, else back to the owner. It goes
 // first, because a failover at either end loses the marks that tell of it.
 func (d *draft) closeOpen() []Step {
+	d.holdAlone()
 	type pair struct{ from, to int }
 	open := map[pair][]cluster.Open{}
 	for _, o := range d.now.Open {
@@ -59,8 +60,8 @@ func strayText(open []cluster.Open) string {
 // closing says who owns the open slot n and who shall.
 func (d *draft) closing(n int) (from, to int, ok bool) {
 	from = d.ownerOf(n)
-	if from == nowhere {
-		return 0, 0, false // assign gives it an owner first
+	if from == nowhere || d.unexplained(n) {
+		return 0, 0, false // assign gives it an owner first; a person says whose keys are right
 	}
 	to, ok = from, true
 	goal := d.goalOwner(n)

@@ -198,8 +198,13 @@ func readNodes(t *testing.T, nodes, open string) cluster.State {
 			}
 			o := cluster.Open{At: words[1], Peer: words[3], Importing: words[2] == "<-"}
 			if len(words) == 5 {
-				keys, _ := strings.CutPrefix(words[4], "stray=")
-				o.Stray, _ = strconv.ParseInt(keys, 10, 64)
+				what, keys, _ := strings.Cut(words[4], "=")
+				number, _ := strconv.ParseInt(keys, 10, 64)
+				if what == "alone" {
+					o.Alone = number
+				} else {
+					o.Stray = number
+				}
 			}
 			for o.Slot = range set.Each() {
 				now.Open = append(now.Open, o)
