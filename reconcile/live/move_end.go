@@ -34,8 +34,9 @@ type end struct {
 // needed and let go together.
 type party struct {
 	*mover
-	ends map[string]*end
-	mu   sync.Mutex // one report at a time
+	mu    sync.Mutex // one report at a time
+	known sync.Mutex // of ends: portions that run at once need more of them
+	ends  map[string]*end
 }
 
 // say reports; routes may do so at the same time.
@@ -49,6 +50,8 @@ func (m *mover) gather() *party { return &party{mover: m, ends: map[string]*end{
 
 // end is the connection to a node, made at the first use.
 func (p *party) end(name string) (*end, error) {
+	p.known.Lock()
+	defer p.known.Unlock()
 	if e := p.ends[name]; e != nil {
 		return e, nil
 	}
