@@ -168,6 +168,7 @@ func (e *pullError) Unwrap() error { return e.cause }
 // elsewhere only as a broken connection.
 func (c *clone) failure(inTime context.Context, l line, err error) error {
 	if r, ok := errors.AsType[*Refused](err); ok {
+		r.Reason = l.mask.clean(r.Reason)
 		err = r
 	} else if over := l.meter.refusal(); over != nil {
 		err = over
@@ -175,9 +176,6 @@ func (c *clone) failure(inTime context.Context, l line, err error) error {
 		// Not the context's own error: the caller would take it for the end
 		// of its own context.
 		err = fmt.Errorf("no end after %s", c.Timeout)
-	}
-	if r, ok := errors.AsType[*Refused](err); ok {
-		r.Reason = l.mask.clean(r.Reason)
 	}
 	return &pullError{l.mask.clean(fmt.Sprintf("pull %s: %v", c.to, err)), err}
 }
@@ -219,15 +217,15 @@ func (c *clone) pull(ctx context.Context, l line, have string) (Snapshot, error)
 	if c.Trust.FastForward {
 		// What was refused is no base: a rewritten history would become good
 		// with the next commit on top of it.
-		err = c.fastForward(ctx, l, t, cmp.Or(have, c.taken, c.Since))
+		err := c.fastForward(ctx, l, t, cmp.Or(have, c.taken, c.Since))
+		if errors.Is(err, ErrRewritten) {
+			err = refuse(t.revision(), err)
+		}
+		if err != nil {
+			return Snapshot{}, err
+		}
 	}
-	if err != nil && !errors.Is(err, ErrRewritten) {
-		return Snapshot{}, err
-	}
-	var snap Snapshot
-	if err == nil {
-		snap, err = c.snapshot(p, t)
-	}
+	snap, err := c.snapshot(p, t)
 	if err != nil {
 		return Snapshot{}, refuse(t.revision(), err)
 	}

@@ -117,10 +117,7 @@ func (w *world) own(p *process) *cluster.Line {
 // what clients write to it.
 func TestAMasterThatGivesWayTakesNoSlots(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2, 1)
-	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(100, 110))); err != nil {
-		t.Fatal(err)
-	}
+	w := threeOwners(t)
 	heir, target := w.heir(w.nodes[2], "r2"), w.nodes[2]
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)
@@ -183,10 +180,7 @@ func TestAMasterThatGivesWayTakesNoEpoch(t *testing.T) {
 // marks, takes writes, and would lose them with the slots.
 func TestAMasterThatGivesWayHandsNoSlotsOver(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2, 1)
-	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(100, 110))); err != nil {
-		t.Fatal(err)
-	}
+	w := threeOwners(t)
 	heir, source := w.heir(w.nodes[0], "r0"), w.nodes[0]
 	slots := ranged(3, 5)
 	want := w.fill(source, slots, 20)

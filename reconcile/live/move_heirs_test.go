@@ -8,6 +8,17 @@ import (
 	"testing"
 )
 
+// threeOwners is a world whose third master has slots too: one without any is
+// not failed over.
+func threeOwners(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, 2, 1)
+	if err := w.mover().move(t.Context(), moves("n0", "n2", ranged(100, 110))); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // A person has the replica of the source take over without asking anybody, in
 // the very moment in which the slots are to be handed over. The replica takes
 // writes from then on. Whoever of the two owned the slots in the end, the other
@@ -44,10 +55,7 @@ func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 // The same at the other end: the target does not know yet that its replica leads.
 func TestSlotsAreNotHandedToAMasterThatWasJustReplaced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2, 1)
-	if err := w.mover().move(context.Background(), moves("n0", "n2", ranged(100, 110))); err != nil {
-		t.Fatal(err)
-	}
+	w := threeOwners(t)
 	heir := w.follow(w.nodes[2], "r2")
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)

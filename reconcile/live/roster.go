@@ -97,8 +97,8 @@ func readRoster(name string) (roster, error) {
 
 // Remember keeps the names of the listed members, so that a later run knows
 // them when they have left the file, and of those that have left as long as they
-// may run on. Only a run that acts, or that finds all as wanted, calls it. A roster that can't be read is
-// left as it is: somebody may bring it back.
+// may run on. Only a run that acts, or that finds all as wanted, calls it. A
+// roster that can't be read is left as it is: somebody may bring it back.
 func (c *Cluster) Remember(seen cluster.State) error {
 	if c.state == "" || !seen.Formed {
 		return nil

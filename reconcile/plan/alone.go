@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,29 +23,26 @@ func (d *draft) unexplained(n int) bool {
 // holdAlone says of each node with such keys how many it has.
 func (d *draft) holdAlone() {
 	type pair struct{ at, peer string }
-	found := map[pair]*struct {
+	type tally struct {
 		slots int
 		keys  int64
-	}{}
+	}
+	found := map[pair]tally{}
 	for _, o := range d.now.Open {
 		if o.Alone == 0 {
 			continue
 		}
-		p := pair{o.At, o.Peer}
-		if found[p] == nil {
-			found[p] = new(struct {
-				slots int
-				keys  int64
-			})
-		}
-		f := found[p]
+		f := found[pair{o.At, o.Peer}]
 		if f.slots++; o.Alone < 0 || f.keys < 0 {
 			f.keys = cluster.Unknown
 		} else {
 			f.keys += o.Alone
 		}
+		found[pair{o.At, o.Peer}] = f
 	}
-	pairs := slices.SortedFunc(maps.Keys(found), func(a, b pair) int { return strings.Compare(a.at+"\x00"+a.peer, b.at+"\x00"+b.peer) })
+	pairs := slices.SortedFunc(maps.Keys(found), func(a, b pair) int {
+		return cmp.Or(strings.Compare(a.at, b.at), strings.Compare(a.peer, b.peer))
+	})
 	for _, p := range pairs {
 		d.hold(Hold{
 			Why: Stuck, Code: StaleKeys, Node: p.at,

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
@@ -76,6 +77,18 @@ func (b *bench) daemon(r *repository, more ...string) *daemon {
 	d := &daemon{b.command(context.Background(), args...), &log{}}
 	d.Stdout, d.Stderr = d.log, d.log
 	return d
+}
+
+// followed is a cluster of three masters with a replica each, made by a daemon
+// that follows a repository.
+func followed(t *testing.T, more ...string) (*bench, *repository, *daemon) {
+	t.Helper()
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1))
+	d := b.follows(r, more...)
+	b.reaches(3, 1)
+	return b, r, d
 }
 
 // follows starts a daemon on a repository.

@@ -23,11 +23,7 @@ func (b *bench) reaches(masters, replicas int) {
 }
 
 func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	b.follows(r)
-	b.reaches(3, 1)
+	b, r, _ := followed(t)
 	client := b.writes()
 
 	r.commit(b.topology(4, 1))

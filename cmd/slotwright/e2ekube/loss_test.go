@@ -20,11 +20,7 @@ func (b *bench) create(addresses []string) {
 }
 
 func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	b.follows(r)
-	b.reaches(3, 1)
+	b, _, _ := followed(t)
 	client := b.writes()
 	time.Sleep(2 * time.Second) // of traffic
 

@@ -65,11 +65,7 @@ func (d *daemon) tellsOf(b *bench, words ...string) {
 }
 
 func TestAKubeletThatIsKilledStopsNobody(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	b.follows(r)
-	b.reaches(3, 1)
+	b, r, _ := followed(t)
 	client := b.writes()
 	before := b.pods()
 	machine := before["orders-b-0"].node
@@ -89,11 +85,7 @@ func TestAKubeletThatIsKilledStopsNobody(t *testing.T) {
 }
 
 func TestAPodCutOffIsFailedOverAndWholeAgainWhenItIsBack(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r)
-	b.reaches(3, 1)
+	b, r, d := followed(t)
 	client := b.writesHeld()
 	client.goesOn()
 
@@ -131,11 +123,7 @@ func TestAPodCutOffIsFailedOverAndWholeAgainWhenItIsBack(t *testing.T) {
 
 // Two of three masters, so that nobody can be elected until one is back.
 func TestTwoMachinesOfTwoZonesAtOnceLoseNothing(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r)
-	b.reaches(3, 1)
+	b, _, d := followed(t)
 	client := b.writesHeld()
 	client.goesOn()
 

@@ -26,11 +26,7 @@ func TestAnotherImageComesInWithoutALostWrite(t *testing.T) {
 }
 
 func TestAMachineIsDrainedWhileSlotsMove(t *testing.T) {
-	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r)
-	b.reaches(3, 1)
+	b, r, d := followed(t)
 	client := b.writes()
 	r.commit(b.topology(4, 1))
 	b.eventually("slots move", func() bool { return strings.Contains(d.log.String(), "Move") })
