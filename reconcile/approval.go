@@ -87,11 +87,11 @@ func (a Approval) differs(p plan.Plan) string {
 	if len(fresh) == 0 {
 		return ""
 	}
-	return "; not approved: " + few(fresh)
+	return "; not approved: " + Listed(fresh)
 }
 
-// few lists some of all by name, and the number of the rest.
-func few(all []string) string {
+// Listed names the first five of all and counts the rest.
+func Listed(all []string) string {
 	const shown = 5
 	if n := len(all); n > shown {
 		return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), n-shown)

@@ -122,7 +122,7 @@ func (l *line) stumble() string {
 	if len(vain) == 0 {
 		return ""
 	}
-	return "; done and still wanted: " + few(vain)
+	return "; done and still wanted: " + Listed(vain)
 }
 
 func busy(holder string) plan.Hold {

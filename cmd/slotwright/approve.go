@@ -22,7 +22,7 @@ func (a *applying) approval(s surveyed) (reconcile.Approval, *plan.Hold) {
 			return reconcile.Nothing(), stale(now, fmt.Sprintf("the plan file was made for %s", was.Fingerprint)+differs(was.plan, now))
 		}
 		if others := was.renewed(s.result); len(others) > 0 {
-			return reconcile.Nothing(), stale(now, "the plan file was made before "+listed(others)+" joined")
+			return reconcile.Nothing(), stale(now, "the plan file was made before "+reconcile.Listed(others)+" joined")
 		}
 		return reconcile.Exactly(was.plan), nil
 	case len(a.expect) > 0:
@@ -49,10 +49,10 @@ func stale(now plan.Plan, approved string) *plan.Hold {
 func differs(was, now plan.Plan) string {
 	text := ""
 	if fresh := missing(now.Steps, was.Steps); len(fresh) > 0 {
-		text += "; new: " + listed(fresh)
+		text += "; new: " + reconcile.Listed(fresh)
 	}
 	if gone := missing(was.Steps, now.Steps); len(gone) > 0 {
-		text += "; no longer planned: " + listed(gone)
+		text += "; no longer planned: " + reconcile.Listed(gone)
 	}
 	return text
 }
@@ -66,13 +66,4 @@ func missing(a, b []plan.Step) []string {
 		}
 	}
 	return out
-}
-
-// listed names a few and counts the rest.
-func listed(all []string) string {
-	const shown = 5
-	if len(all) <= shown {
-		return strings.Join(all, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), len(all)-shown)
 }

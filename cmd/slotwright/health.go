@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -86,7 +87,7 @@ func troubles(n *cluster.Node) []string {
 		out = append(out, n.Name+" says that the cluster is not ok")
 	}
 	if len(n.UnknownAt) > 0 {
-		out = append(out, fmt.Sprintf("%s is not known by %s", n.Name, listed(n.UnknownAt)))
+		out = append(out, fmt.Sprintf("%s is not known by %s", n.Name, reconcile.Listed(n.UnknownAt)))
 	}
 	if n.Moved {
 		out = append(out, n.Name+" is known at an address it no longer has")

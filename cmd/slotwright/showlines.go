@@ -121,5 +121,5 @@ func waitingFor(p plan.Plan) string {
 			all = append(all, string(h.Code)+after(" ", h.Node)+": "+h.Text)
 		}
 	}
-	return listed(all)
+	return reconcile.Listed(all)
 }
