@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -22,8 +23,10 @@ import (
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
-// moveHost and its movePorts are what these tests start servers on.
-const moveHost = "127.24.0.1"
+// moveHost and its movePorts are what these tests start servers on. The address
+// is that of this process: another run of the same tests, at the same time, could
+// take a port between the look at it and the start of the server.
+var moveHost = fmt.Sprintf("127.24.%d.%d", os.Getpid()>>7&255, 1+os.Getpid()&127)
 
 var movePorts struct {
 	sync.Mutex
