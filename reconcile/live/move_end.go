@@ -161,15 +161,6 @@ func (e *end) view(ctx context.Context) (self cluster.Line, all []cluster.Line, 
 	return e.read(v)
 }
 
-// firmView is its view at a time at which it was not giving way to a replica.
-func (e *end) firmView(ctx context.Context) (self cluster.Line, all []cluster.Line, err error) {
-	r := e.firm(ctx, [][]any{{"CLUSTER", "NODES"}})[0]
-	if r.Err != nil {
-		return self, nil, fmt.Errorf("%s: %w", e.name, r.Err)
-	}
-	return e.read(r.Value)
-}
-
 // read parses what the node said of CLUSTER NODES.
 func (e *end) read(nodes any) (self cluster.Line, all []cluster.Line, err error) {
 	text, _ := nodes.(string)

@@ -44,6 +44,9 @@ func (p *party) heirs(of *end) []heir {
 //     heir has won, and both would stay masters. Where it was asked to give way
 //     first, take keeps it from that, whenever it was.
 //   - A person may be moving a slot elsewhere: then the source's mark says so.
+//   - A person may have taken the source's mark away, and a client found the
+//     source take a new key: then the mark is missing, or there are keys. That is
+//     stirred: nothing is lost yet, and the slots are emptied again.
 //
 // What is left open is the time from here until the other masters hear of the
 // claim: two messages. They vote for a replica of the source that claims the
@@ -54,7 +57,8 @@ func (p *party) heirs(of *end) []heir {
 // owner before the target claims the slots would have them refuse; but a run that
 // died in between would leave them refusing, and the shard without a master if the
 // source died as well. A target whose replica is elected without its consent can
-// still take slots before it hears of that.
+// still take slots before it hears of that. And the source can lose its mark and
+// take a key after it has answered here and before the target has the claim.
 func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	for _, e := range w.replicas {
 		if self, _, err := e.view(ctx); err == nil && self.ID == e.id && self.Flags.Master {
@@ -62,23 +66,76 @@ func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 				e.name, e.of.name, w.from.name, w.to.name)
 		}
 	}
-	self, _, err := w.from.firmView(ctx)
-	if err != nil {
+	self, counts, err := w.from.firmCount(ctx, slots)
+	switch {
+	case err != nil:
 		return err
-	}
-	if !self.Flags.Master {
+	case self.ID != w.from.id:
+		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", w.from.name, self.ID, w.from.id)
+	case !self.Flags.Master:
 		return fmt.Errorf("%s is a replica now: no slot is handed over between %s and %s", w.from.name, w.from.name, w.to.name)
 	}
-	owned := self.Slots()
-	for _, s := range slots {
-		if !owned.Has(s) {
-			return fmt.Errorf("slot %d is not that of %s any more", s, w.from.name)
-		}
-	}
+	owned, sends := self.Slots(), map[int]bool{}
 	for _, m := range self.Open {
+		sends[m.Slot] = !m.Importing && m.Peer == w.to.id
 		if m.Peer != w.to.id && slices.Contains(slots, m.Slot) {
 			return fmt.Errorf("slot %d: somebody else moves it from %s to %.8s: wait until that has ended", m.Slot, w.from.name, m.Peer)
 		}
 	}
+	for i, s := range slots {
+		switch {
+		case !owned.Has(s):
+			return fmt.Errorf("slot %d is not that of %s any more", s, w.from.name)
+		case !sends[s] || counts[i] > 0:
+			return stirred{s, w.from.name}
+		}
+	}
 	return nil
+}
+
+// stirred is a slot whose source may take new keys since it was proven empty, or
+// has taken some: its mark is gone, or keys are there. It has to be emptied again.
+type stirred struct {
+	slot int
+	at   string
+}
+
+func (e stirred) Error() string {
+	return fmt.Sprintf("slot %d: its mark at %s is taken away, or keys come to it, while it moves: let nobody else touch it", e.slot, e.at)
+}
+
+// firmCount is the node's own line and the keys of each slot, in every
+// database, all of one moment at which it was not giving way to a replica.
+func (e *end) firmCount(ctx context.Context, slots []int) (self cluster.Line, counts []int64, err error) {
+	cmds, at := [][]any{{"CLUSTER", "NODES"}}, make([]int, e.dbs)
+	for db := range e.dbs {
+		if e.dbs > 1 {
+			cmds = append(cmds, []any{"SELECT", db})
+		}
+		at[db] = len(cmds)
+		for _, s := range slots {
+			cmds = append(cmds, []any{"CLUSTER", "COUNTKEYSINSLOT", s})
+		}
+	}
+	if e.dbs > 1 { // the connection may be one of a pool
+		cmds = append(cmds, []any{"SELECT", 0})
+	}
+	replies := e.firm(ctx, cmds)
+	for _, r := range replies {
+		if r.Err != nil {
+			return self, nil, fmt.Errorf("%s: %w", e.name, r.Err)
+		}
+	}
+	counts = make([]int64, len(slots))
+	for _, first := range at {
+		for i := range slots {
+			n, ok := replies[first+i].Value.(int64)
+			if !ok {
+				return self, nil, fmt.Errorf("count slot %d at %s: %w", slots[i], e.name, orGarbage(replies[first+i]))
+			}
+			counts[i] += n
+		}
+	}
+	self, _, err = e.read(replies[0].Value)
+	return self, counts, err
 }

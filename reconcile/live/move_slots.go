@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,19 +14,25 @@ import (
 // error the slots are open or moved, never lost: ownership changes only once
 // the source holds no key of the slot, and close picks up the rest.
 func (w *pair) carry(ctx context.Context, slots []int) error {
-	slots, err := w.open(ctx, slots)
-	if err != nil {
-		return err
+	for try := 1; ; try++ {
+		open, err := w.open(ctx, slots)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		if err := w.empty(ctx, open); err != nil {
+			w.tidy(ctx, open)
+			return err
+		}
+		err = w.hand(ctx, open)
+		if again := (stirred{}); !errors.As(err, &again) || try == emptyings {
+			return err
+		}
 	}
-	if len(slots) == 0 {
-		return nil
-	}
-	if err := w.empty(ctx, slots); err != nil {
-		w.tidy(ctx, slots)
-		return err
-	}
-	return w.hand(ctx, slots)
 }
+
+// emptyings are how often slots are emptied while somebody stirs them: once is
+// a slip, and who goes on wants something else than we do.
+const emptyings = 3
 
 // begin carries slots that the target must know nothing of yet: a key it holds
 // of one that it neither owns nor marks is a left-over.
