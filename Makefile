@@ -14,16 +14,17 @@ help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 build: ## bin/slotwright
-	go build -trimpath -o bin/slotwright ./cmd/slotwright
+	go build -o bin/slotwright ./cmd/slotwright
 
+# RACE=-race runs the product's with the race detector.
+RACE ?=
 test: ## all tests but the end-to-end ones
 	@$(servers)
-	go test ./...
+	go test $(RACE) -timeout 20m ./...
 	go test -C deploy/testbed ./...
 
 race: ## the same, with the race detector
-	@$(servers)
-	go test -race -timeout 20m ./...
+	@$(MAKE) test RACE=-race
 
 e2e: e2e-stories e2e-truth ## the command against real servers; with -j2 in half the time
 
