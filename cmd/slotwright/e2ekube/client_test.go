@@ -104,9 +104,11 @@ type traffic struct {
 	tried   map[string]int // the last that was sent
 	since   time.Time      // of the last answer
 	longest time.Duration  // without one
+	failed  error          // why the last write was not acknowledged
+	known   []string       // addresses of pods, as they were told last
 }
 
-// writes begins a client. Each key gets ever larger values; a value read back
+// writes begins a client, and returns when it has written every key. Each key gets ever larger values; a value read back
 // that is smaller than the last acknowledged one is a lost write.
 func (b *bench) writes() *traffic { return b.traffic(false) }
 
@@ -121,6 +123,7 @@ func (b *bench) traffic(held bool) *traffic {
 	tr := &traffic{b: b, held: held, stop: stop, done: make(chan struct{}), acked: map[string]int{}, tried: map[string]int{}, since: time.Now()}
 	go tr.run(ctx)
 	b.Cleanup(tr.stop)
+	tr.wroteAll()
 	return tr
 }
 
@@ -144,9 +147,13 @@ func (tr *traffic) run(ctx context.Context) {
 	}
 }
 
+// client knows the pods of now; while the API server is away, those of before.
 func (tr *traffic) client() *redis.ClusterClient {
+	if now := tr.b.addresses(); len(now) > 0 {
+		tr.known = now
+	}
 	return redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: tr.b.addresses(), Protocol: 2, MaxRedirects: 8, DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
+		Addrs: tr.known, Protocol: 2, MaxRedirects: 8, DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
 	})
 }
 
@@ -157,7 +164,7 @@ func (tr *traffic) write(ctx context.Context, c *redis.ClusterClient, key string
 	err := tr.set(ctx, c, key, n)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	if err == nil {
+	if tr.failed = err; err == nil {
 		tr.acked[key] = n
 		tr.longest = max(tr.longest, time.Since(tr.since))
 		tr.since = time.Now()
@@ -194,6 +201,25 @@ func (tr *traffic) goesOn() {
 		tr.mu.Lock()
 		defer tr.mu.Unlock()
 		return tr.since.After(now)
+	})
+}
+
+// wroteAll waits until every key was written: a cluster serves some seconds after
+// it has its shape. What matters comes after.
+func (tr *traffic) wroteAll() {
+	tr.b.Helper()
+	defer func() {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		if len(tr.acked) < keys {
+			tr.b.Logf("%d of %d keys were written, and then: %v", len(tr.acked), keys, tr.failed)
+		}
+	}()
+	tr.b.eventually("every key was written", func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		tr.longest, tr.since = 0, time.Now()
+		return len(tr.acked) == keys
 	})
 }
 

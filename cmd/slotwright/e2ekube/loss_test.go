@@ -22,7 +22,6 @@ func (b *bench) create(addresses []string) {
 func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
 	b, _, _ := followed(t)
 	client := b.writes()
-	time.Sleep(2 * time.Second) // of traffic
 
 	before := b.pods()
 	b.in("delete", "pod", "orders-a-0", "--wait=true")

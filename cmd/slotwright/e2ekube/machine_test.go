@@ -87,7 +87,6 @@ func TestAKubeletThatIsKilledStopsNobody(t *testing.T) {
 func TestAPodCutOffIsFailedOverAndWholeAgainWhenItIsBack(t *testing.T) {
 	b, r, d := followed(t)
 	client := b.writesHeld()
-	client.goesOn()
 
 	cut := b.masterOf(anyPod)
 	b.breaks("pod", "cut", b.namespace+"/"+cut.name)
@@ -125,7 +124,6 @@ func TestAPodCutOffIsFailedOverAndWholeAgainWhenItIsBack(t *testing.T) {
 func TestTwoMachinesOfTwoZonesAtOnceLoseNothing(t *testing.T) {
 	b, _, d := followed(t)
 	client := b.writesHeld()
-	client.goesOn()
 
 	zones := b.zones()
 	first := b.masterOf(anyPod)

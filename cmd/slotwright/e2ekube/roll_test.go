@@ -29,7 +29,7 @@ func TestAMachineIsDrainedWhileSlotsMove(t *testing.T) {
 	b, r, d := followed(t)
 	client := b.writes()
 	r.commit(b.topology(4, 1))
-	b.eventually("slots move", func() bool { return strings.Contains(d.log.String(), "Move") })
+	d.tellsOf(b, "step begins", "Move")
 	machine := b.pods()["orders-b-0"].node
 	t.Cleanup(func() { b.kubectl("uncordon", machine) })
 	b.kubectl("drain", machine, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=3m", "--pod-selector=slotwright/cluster=orders")

@@ -39,6 +39,11 @@ func (p *Platform) Close() error {
 	return nil
 }
 
+// unseen are the pods while the API server does not list them. They are none that
+// can be there, so that the next list is news: whoever could not look in the
+// meantime looks again at once.
+var unseen = map[string]string{"": ""}
+
 // follow watches until ctx ends. After a break it lists again and compares, so
 // nothing that happened meanwhile is missed.
 func (p *Platform) follow(ctx context.Context, news chan<- struct{}) {
@@ -55,13 +60,13 @@ func (p *Platform) follow(ctx context.Context, news chan<- struct{}) {
 func (p *Platform) watchOnce(ctx context.Context, known map[string]string, news chan<- struct{}) map[string]string {
 	labels, err := p.podLabels(ctx)
 	if err != nil {
-		return known
+		return unseen
 	}
 	limited, cancel := context.WithTimeout(ctx, requestTimeout)
 	all, err := p.api.of(pods).List(limited, metav1.ListOptions{LabelSelector: labels})
 	cancel()
 	if err != nil {
-		return known
+		return unseen
 	}
 	now := map[string]string{}
 	for i := range all.Items {

@@ -1,0 +1,55 @@
+//go:build e2ekube
+
+package e2ekube
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// away switches the API server off until the test ends or it is called.
+func (b *bench) away() (back func()) {
+	b.Helper()
+	b.breaks("apiserver", "stop")
+	gone := true
+	back = func() {
+		if gone {
+			gone = false
+			b.breaks("apiserver", "start")
+		}
+	}
+	b.Cleanup(back)
+	return back
+}
+
+// Controllers and scheduler end meanwhile, as they do anywhere when they can't
+// renew their leases, and so begin anew.
+func TestTheAPIServerIsAwayInTheMiddleOfAShrink(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(4, 1))
+	d := b.follows(r)
+	b.reaches(4, 1)
+	client := b.writes()
+	before := b.pods()
+	r.commit(b.topology(3, 1))
+	d.tellsOf(b, "step begins", "Move")
+	back := b.away()
+	for begin := time.Now(); time.Since(begin) < 30*time.Second; { // of clients that notice nothing
+		client.goesOn()
+	}
+	for name, p := range before {
+		if pong, err := b.ask(p.ip+":6379", "PING"); pong != "PONG" {
+			t.Errorf("%s has gone without the API server: %v", name, err)
+		}
+	}
+	told := len(d.log.String())
+	back()
+	begin := time.Now()
+	b.reaches(3, 1)
+	t.Logf("as wanted %s after the API server was back; longest time without an answer: %s", time.Since(begin).Round(time.Millisecond), client.end())
+	if text := d.log.String()[told:]; strings.Contains(text, "ViewsDisagree") {
+		t.Errorf("it came back to a cluster that was half removed:\n%s", text)
+	}
+}
