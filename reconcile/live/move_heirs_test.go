@@ -23,33 +23,46 @@ func threeOwners(t *testing.T) *world {
 // A person has the replica of the source take over without asking anybody, in
 // the very moment in which the slots are to be handed over. The replica takes
 // writes from then on. Whoever of the two owned the slots in the end, the other
-// one would drop what it holds, so they are not handed over.
+// one would drop what it holds, so they are not handed over. A replica of Valkey 8
+// may know the marks of its master, and send clients with a new key on.
 func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
 	heir := w.follow(w.nodes[0], "r0")
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)
-	written := "{" + tagOf(4) + "}written at the heir"
+	written, replaced := "{"+tagOf(4)+"}written at the heir", false
 	m := w.moverUntil(func() {
 		w.until("the heir leads", func() bool {
 			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
 			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
 		})
-		w.until("it takes a write", func() bool { return w.do(heir, "SET", written, "new") == "OK" })
-		want[written] = "new"
+		w.until("it takes a write, or sends it on", func() bool {
+			answer := fmt.Sprint(w.do(heir, "SET", written, "new"))
+			if answer == "OK" {
+				want[written] = "new"
+			}
+			return answer == "OK" || strings.HasPrefix(answer, "ASK 4 ")
+		})
+		replaced = true
 	})
 	err := m.move(context.Background(), moves("n0", "n2", slots))
-	if want[written] != "" && (err == nil || !strings.Contains(err.Error(), "r0 has taken the place of n0")) {
+	if replaced && (err == nil || !strings.Contains(err.Error(), "r0 has taken the place of n0")) {
 		t.Errorf("error %v does not say that n0 was replaced", err)
 	}
 	// Where the servers hand slots over by themselves no run can be late.
-	if wrote := want[written] != ""; wrote == valkey(w.look().Node("n0"), 9) {
-		t.Errorf("the heir took a write: %v", wrote)
+	if replaced == valkey(w.look().Node("n0"), 9) {
+		t.Errorf("the source was replaced: %v", replaced)
+	}
+	if want[written] == "" && !valkey(w.look().Node("n0"), 8) {
+		t.Error("the heir did not take the write")
 	}
 	w.agreed()
 	leads, _ := w.lead("n0", "r0")
-	w.finish(leads.name, "n2", slots)
+	w.until("nothing is open", func() bool { // one that was in the middle of a sync hears of the end at the second time
+		w.finish(leads.name, "n2", slots)
+		return len(w.look().Open) == 0
+	})
 	w.holds(w.nodes[2], slots, want)
 }
 
