@@ -26,7 +26,7 @@ type epochs struct{ own, known uint64 }
 // the two rise again, and that may be the source, after the claim. So first
 // every target has to hear of the greatest epoch there is, then it rises.
 func (p *party) outrank(ctx context.Context, sources, targets []*end) error {
-	done, err := ranked(ctx, sources, targets, false)
+	done, err := p.ranked(ctx, sources, targets, false)
 	if done || err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (p *party) outrank(ctx context.Context, sources, targets []*end) error {
 		return err
 	}
 	for range 250 {
-		if done, err := ranked(ctx, sources, targets, true); err != nil || done {
+		if done, err := p.ranked(ctx, sources, targets, true); err != nil || done {
 			return err
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
@@ -134,7 +134,7 @@ func (e *end) behind(ctx context.Context, others []*end) (string, error) {
 
 // ranked says whether all targets outrank all sources. Those that do not, and
 // know enough to, it raises if it may.
-func ranked(ctx context.Context, sources, targets []*end, may bool) (bool, error) {
+func (p *party) ranked(ctx context.Context, sources, targets []*end, may bool) (bool, error) {
 	var own, known uint64
 	for _, e := range sources {
 		at, err := e.epochs(ctx)
@@ -152,13 +152,19 @@ func ranked(ctx context.Context, sources, targets []*end, may bool) (bool, error
 		case at.own > own:
 			continue
 		case may && at.known >= known:
-			if err := e.firm(ctx, [][]any{{"CLUSTER", "BUMPEPOCH"}})[0].Err; err != nil {
+			if err := p.rise(ctx, e); err != nil {
 				return false, fmt.Errorf("%s: %w", e.name, err)
 			}
 		}
 		done = false
 	}
 	return done, nil
+}
+
+// rise gives a master an epoch above all it has heard of.
+func (p *party) rise(ctx context.Context, e *end) error {
+	return timely(ctx, e, p.heirs(e), func() error { return nil },
+		func(until int64) error { return e.inTime(ctx, until, [][]any{{"CLUSTER", "BUMPEPOCH"}})[0] })
 }
 
 func (e *end) epochs(ctx context.Context) (epochs, error) {

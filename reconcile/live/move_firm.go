@@ -52,8 +52,8 @@ func (e *end) firm(ctx context.Context, cmds [][]any) []Reply {
 // is refused before EXEC takes the whole transaction with it.
 func executed(replies []Reply) ([]any, error) {
 	for i, r := range replies {
-		if i == 1 && refused(r.Err, "NOPERM") {
-			return nil, fmt.Errorf("%w: allow the login EVAL: a harmless script keeps slots from being handed over in the middle of a failover", r.Err)
+		if i == 1 {
+			r.Err = scripts(r.Err)
 		}
 		if r.Err != nil {
 			return nil, r.Err
@@ -66,22 +66,10 @@ func executed(replies []Reply) ([]any, error) {
 	return values, nil
 }
 
-// take makes a master the owner of slots that it imports, unless it is giving
-// way to a replica. Valkey 8 and newer hold SETSLOT up by themselves, because
-// they send it to their replicas, and abort when a transaction has it.
-func (e *end) take(ctx context.Context, slots []int) []error {
-	if e.sends {
-		return e.setSlots(ctx, slots, "NODE", e.id)
+// scripts says what a login that may not run scripts is missing.
+func scripts(err error) error {
+	if !refused(err, "NOPERM") {
+		return err
 	}
-	cmds := make([][]any, len(slots))
-	for i, s := range slots {
-		cmds[i] = []any{"CLUSTER", "SETSLOT", s, "NODE", e.id}
-	}
-	out := make([]error, len(slots))
-	for i, r := range e.firm(ctx, cmds) {
-		if r.Err != nil {
-			out[i] = fmt.Errorf("slot %d node at %s: %w", slots[i], e.name, r.Err)
-		}
-	}
-	return out
+	return fmt.Errorf("%w: allow the login EVAL: a harmless script keeps slots from being handed over in the middle of a failover", err)
 }

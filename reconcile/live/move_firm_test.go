@@ -110,6 +110,13 @@ func (w *world) own(p *process) *cluster.Line {
 	return &cluster.Line{}
 }
 
+// claims are the commands that make a target the owner of slots.
+func claims(target *process) func(addr, cmd string) bool {
+	return func(addr, cmd string) bool {
+		return addr == target.addr && strings.Contains(cmd, "SETSLOT") && strings.Contains(cmd, "NODE")
+	}
+}
+
 // A person has the replica of the target take its place. The target has agreed,
 // holds up what may write, and does not know its heir yet; the votes are cast in
 // the moment in which the slots are to be handed over. Were the target to take
@@ -122,10 +129,7 @@ func TestAMasterThatGivesWayTakesNoSlots(t *testing.T) {
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)
 	asked := false
-	claim := func(addr, cmd string) bool {
-		return addr == target.addr && strings.HasPrefix(cmd, "CLUSTER SETSLOT") && strings.Contains(cmd, "NODE")
-	}
-	m := w.moverBefore(claim, func() {
+	m := w.moverBefore(claims(target), func() {
 		asked = true
 		w.givesWay(heir, w.nodes[:2], func() bool { slots := w.own(target).Slots(); return slots.Has(3) })
 	})
@@ -133,7 +137,8 @@ func TestAMasterThatGivesWayTakesNoSlots(t *testing.T) {
 	if asked == valkey(w.look().Node("n0"), 9) {
 		t.Errorf("the target was asked to give way: %v", asked)
 	}
-	if asked && !refused(err, "only with masters") {
+	// It is asked once more when the failover has taken long.
+	if asked && !refused(err, "only with masters") && (err == nil || !strings.Contains(err.Error(), "r2 has taken the place of n2")) {
 		t.Errorf("error %v does not say that n2 is a replica now", err)
 	}
 	w.agreed()
@@ -155,7 +160,7 @@ func TestAMasterThatGivesWayTakesNoEpoch(t *testing.T) {
 	want := w.fill(w.nodes[0], slots, 20)
 	w.must(w.nodes[0], "CLUSTER", "BUMPEPOCH") // above the target's
 	asked, at := false, uint64(0)
-	m := w.moverBefore(func(_, cmd string) bool { return cmd == "CLUSTER BUMPEPOCH\n" }, func() {
+	m := w.moverBefore(func(_, cmd string) bool { return strings.Contains(cmd, "BUMPEPOCH") }, func() {
 		asked, at = true, w.own(w.nodes[1]).Epoch
 		w.givesWay(heir, []*process{w.nodes[0], w.nodes[2]}, func() bool { return w.own(w.nodes[1]).Epoch > at })
 	})

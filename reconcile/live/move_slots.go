@@ -180,29 +180,6 @@ func (w *pair) hand(ctx context.Context, slots []int) error {
 	return nil
 }
 
-// claim makes the slots the target's in its own view, with a config epoch that
-// wins. SETSLOT NODE takes a new epoch only for a slot that is marked as
-// importing; without one gossip gives the slot back to the source seconds
-// later and the target drops the keys. So the mark is confirmed first, in a
-// round trip of its own.
-func (w *pair) claim(ctx context.Context, slots []int) error {
-	if _, err := w.importing(ctx, slots); err != nil {
-		return err
-	}
-	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
-		return err
-	}
-	if err := w.undisturbed(ctx, slots); err != nil {
-		return err
-	}
-	for _, err := range w.to.take(ctx, slots) {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // tell lets the other masters know before gossip does, which spares clients a
 // second redirection. It also closes a gap: a node that still takes the source
 // for the owner when the source's epoch rises, for slots it gets, contradicts

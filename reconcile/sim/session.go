@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -168,13 +169,38 @@ func (c *Session) exec([]string) (any, error) {
 	return out, nil
 }
 
-// eval knows the one script that is ever sent, which does nothing.
+// eval knows the scripts that are ever sent: an empty one, which does nothing, and
+// one that carries out commands, unless the server is another node than the first
+// argument says or its time is past the second, in ms.
 func (c *Session) eval(args []string) (any, error) {
-	if args[0] != "" || args[1] != "0" {
-		return nil, Error("ERR the simulation runs no script but the empty one")
+	if args[0] == "" && args[1] == "0" {
+		return nil, nil
 	}
-	return nil, nil
+	if len(args) < 4 || args[1] != "0" {
+		return nil, Error("ERR the simulation does not know this script")
+	}
+	until, err := strconv.ParseInt(args[3], 10, 64)
+	switch {
+	case err != nil:
+		return nil, Error("ERR the second argument is no time")
+	case args[2] != c.w.ids[c.s.me]:
+		return nil, Error("STRANGER another node stands there now")
+	case int64(c.w.now)*1000 > until:
+		return nil, Error("LATE it comes too late")
+	}
+	out := []any{}
+	for _, command := range args[4:] {
+		v, err := c.dispatch(strings.Fields(command))
+		if err != nil {
+			v = err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
+
+// time is TIME: seconds and microseconds.
+func (c *Session) time([]string) (any, error) { return []any{strconv.Itoa(c.w.now), "0"}, nil }
 
 func (cmd command) call(c *Session, name string, args []string) (any, error) {
 	if len(args) < cmd.least {
@@ -216,6 +242,7 @@ func init() {
 		"SELECT":   {1, (*Session).selectDB},
 		"SET":      {2, (*Session).setCmd},
 		"SHUTDOWN": {0, (*Session).shutdown},
+		"TIME":     {0, (*Session).time},
 		"TYPE":     {1, (*Session).typeCmd},
 		"WAIT":     {2, (*Session).wait},
 	}

@@ -1,0 +1,214 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// promptly is how long after a look at its replicas a master may still take
+// slots or an epoch. A replica that did not call its master failed at the look
+// waits for at least 500 ms once it does, before it asks for votes
+// (clusterHandleSlaveFailover), so it does not lead by then.
+const promptly = 400 * time.Millisecond
+
+// prompts bounds how often a master is looked at anew because it was late: on a
+// busy machine that happens without any trouble.
+const prompts = 20
+
+// inTime has a server carry out commands, unless it is another node than we take
+// it for or its clock is past a time. It compares when it carries them out: what
+// it reads from its socket when it wakes, after a replica was elected in its
+// place, it refuses. A script may write for all the server knows, so it waits, as
+// firm has it wait, while the server gives way to a replica.
+const inTime = `
+local now = redis.call('TIME')
+if redis.call('CLUSTER', 'MYID') ~= ARGV[1] then return redis.error_reply('STRANGER another node stands there now') end
+if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[2]) then return redis.error_reply('LATE it comes too late') end
+local out = {}
+for i = 3, #ARGV do
+  local words = {}
+  for word in string.gmatch(ARGV[i], '%S+') do words[#words + 1] = word end
+  out[#out + 1] = redis.pcall(unpack(words))
+end
+return out`
+
+// inTime sends commands without spaces in their words that must not be carried
+// out after until, in ms of the server's own clock.
+func (e *end) inTime(ctx context.Context, until int64, cmds [][]any) []error {
+	script := []any{"EVAL", inTime, 0, e.id, until}
+	for _, cmd := range cmds {
+		script = append(script, strings.TrimSpace(fmt.Sprintln(cmd...)))
+	}
+	r := e.pipe(ctx, 0, yielding, [][]any{script})[0]
+	answers, _ := r.Value.([]any)
+	if r.Err = scripts(r.Err); r.Err == nil && len(answers) != len(cmds) {
+		r.Err = errors.New("EVAL does not answer every command")
+	}
+	out := make([]error, len(cmds))
+	for i := range out {
+		out[i] = r.Err
+		if r.Err != nil {
+			continue
+		}
+		if refusal, bad := answers[i].(error); bad {
+			out[i] = ServerError(refusal.Error())
+		}
+	}
+	return out
+}
+
+// clock is the time at a server, in ms.
+func (e *end) clock(ctx context.Context) (int64, error) {
+	v, err := e.ask(ctx, "TIME")
+	if err != nil {
+		return 0, err
+	}
+	words, _ := v.([]any)
+	if len(words) != 2 {
+		return 0, fmt.Errorf("%s does not tell its time", e.name)
+	}
+	s, err1 := strconv.ParseInt(fmt.Sprint(words[0]), 10, 64)
+	us, err2 := strconv.ParseInt(fmt.Sprint(words[1]), 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("%s tells the time %v", e.name, words)
+	}
+	return s*1000 + us/1000, nil
+}
+
+// timely has a master take slots or an epoch while none of the replicas can have
+// taken its place unseen: check makes sure of all else, and do tells the master,
+// by its own clock, until when it may. One that is late is looked at again.
+//
+// Why its own clock: a master may stand still at any moment, for longer than the
+// node timeout, and what we sent waits in its socket. It reads that before the
+// message of its heir, for the heir has to connect to it anew. It would rise above
+// the heir's epoch, or to the very same one, and both would stay masters. A master
+// whose clock is set back meanwhile is not kept from that.
+func timely(ctx context.Context, master *end, replicas []heir, check func() error, do func(until int64) error) error {
+	for try := 1; ; try++ {
+		begin := time.Now()
+		now, err := master.clock(ctx)
+		if err != nil {
+			return err
+		}
+		if replicas, err = unreplaced(ctx, replicas); err != nil {
+			return err
+		}
+		if err := check(); err != nil {
+			return err
+		}
+		if time.Since(begin) < promptly {
+			if err := do(now + promptly.Milliseconds()); !refused(err, "LATE ") {
+				return err
+			}
+		}
+		if try == prompts {
+			return fmt.Errorf("%s and its replicas took more than %s to answer, %d times in a row: nothing is given to it", master.name, promptly, try)
+		}
+	}
+}
+
+// unreplaced is nil when none of the replicas leads and none of them calls its
+// master failed. It returns those that answer: one that does not is no heir that
+// takes writes, and is not waited for again.
+func unreplaced(ctx context.Context, replicas []heir) ([]heir, error) {
+	answers, errs := make([]bool, len(replicas)), make([]error, len(replicas))
+	var all sync.WaitGroup
+	for i, h := range replicas {
+		all.Go(func() { answers[i], errs[i] = h.unreplaced(ctx) })
+	}
+	all.Wait()
+	var out []heir
+	for i, h := range replicas {
+		if answers[i] {
+			out = append(out, h)
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+func (h heir) unreplaced(ctx context.Context) (answers bool, err error) {
+	self, lines, err := h.view(ctx)
+	if err != nil || self.ID != h.id {
+		return false, nil //nolint:nilerr // as above
+	}
+	if self.Flags.Master {
+		return true, fmt.Errorf("%s has taken the place of %s: %s is handed no slot and hands none over", h.name, h.of.name, h.of.name)
+	}
+	for _, l := range lines {
+		if l.ID == h.of.id && l.Flags.Fail {
+			return true, fmt.Errorf("%s calls %s failed and may take its place: %s is handed no slot and hands none over", h.name, h.of.name, h.of.name)
+		}
+	}
+	return true, nil
+}
+
+// claim makes the slots the target's in its own view, with a config epoch that
+// wins. SETSLOT NODE takes a new epoch only for a slot that is marked as
+// importing; without one gossip gives the slot back to the source seconds
+// later and the target drops the keys. So the mark is confirmed first, in a
+// round trip of its own.
+func (w *pair) claim(ctx context.Context, slots []int) error {
+	if _, err := w.importing(ctx, slots); err != nil {
+		return err
+	}
+	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
+		return err
+	}
+	err := timely(ctx, w.to, w.replicas,
+		func() error { return w.undisturbed(ctx, slots) },
+		func(until int64) error { return w.to.take(ctx, slots, until) })
+	if err != nil {
+		return err
+	}
+	return w.confirm(ctx, slots)
+}
+
+// take makes a master the owner of slots that it imports, until a time and
+// unless it is giving way to a replica. Valkey 8 and newer have their replicas
+// agree first, which an heir does not, and abort when a script has SETSLOT.
+func (e *end) take(ctx context.Context, slots []int, until int64) error {
+	var out []error
+	if e.sends {
+		out = e.setSlots(ctx, slots, "NODE", e.id)
+	} else {
+		cmds := make([][]any, len(slots))
+		for i, s := range slots {
+			cmds[i] = []any{"CLUSTER", "SETSLOT", s, "NODE", e.id}
+		}
+		out = e.inTime(ctx, until, cmds)
+	}
+	i := slices.IndexFunc(out, func(err error) bool { return err != nil })
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("slot %d node at %s: %w", slots[i], e.name, out[i])
+}
+
+// confirm asks the target whether it owns what it was told to take. The
+// connection may have been made anew meanwhile, and to whoever stands at its
+// address; a source that let go of a slot then would leave it to nobody.
+func (w *pair) confirm(ctx context.Context, slots []int) error {
+	self, _, err := w.to.view(ctx)
+	switch {
+	case err != nil:
+		return err
+	case self.ID != w.to.id:
+		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", w.to.name, self.ID, w.to.id)
+	case !self.Flags.Master:
+		return fmt.Errorf("%s is a replica now: no slot is handed over between %s and %s", w.to.name, w.from.name, w.to.name)
+	}
+	owned := self.Slots()
+	for _, s := range slots {
+		if !owned.Has(s) {
+			return fmt.Errorf("%s does not own slot %d, though it took it", w.to.name, s)
+		}
+	}
+	return nil
+}
