@@ -17,7 +17,7 @@ import (
 func (b *bench) ask(addr string, args ...any) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, MaxRetries: -1})
+	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, MaxRetries: -1, Password: b.password, TLSConfig: b.secure})
 	defer c.Close()
 	return c.Do(ctx, args...).Text()
 }
@@ -153,7 +153,7 @@ func (tr *traffic) client() *redis.ClusterClient {
 		tr.known = now
 	}
 	return redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs: tr.known, Protocol: 2, MaxRedirects: 8, DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
+		Addrs: tr.known, Protocol: 2, Password: tr.b.password, TLSConfig: tr.b.secure, MaxRedirects: 8, DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
 	})
 }
 

@@ -9,6 +9,7 @@ package e2ekube
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -48,11 +49,14 @@ func TestMain(m *testing.M) {
 type bench struct {
 	*testing.T
 	namespace, dir string
+
+	password string      // of the servers; "" is none
+	secure   *tls.Config // nil is plain text
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t, "", t.TempDir()}
+	b := &bench{T: t, dir: t.TempDir()}
 	b.namespace = fmt.Sprintf("t-%x", time.Now().UnixNano())
 	b.kubectl("create", "namespace", b.namespace)
 	t.Cleanup(func() {

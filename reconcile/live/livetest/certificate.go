@@ -24,7 +24,8 @@ type Certificates struct {
 }
 
 // NewCertificates makes an authority and one certificate, valid for an hour.
-// Host must be the address that the servers are dialled at.
+// Host must be the address that the servers are dialled at, or a name, such as
+// *.example.com, that is checked instead.
 func NewCertificates(t testing.TB, host string) *Certificates {
 	t.Helper()
 	dir := t.TempDir()
@@ -33,7 +34,11 @@ func NewCertificates(t testing.TB, host string) *Certificates {
 	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
 	caDER := sign(t, ca, ca, caKey, caKey)
 	key, leaf := newKey(t), template(host)
-	leaf.IPAddresses = []net.IP{net.ParseIP(host)}
+	if ip := net.ParseIP(host); ip != nil {
+		leaf.IPAddresses = []net.IP{ip}
+	} else {
+		leaf.DNSNames = []string{host}
+	}
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	if err != nil {

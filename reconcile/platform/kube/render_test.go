@@ -87,7 +87,7 @@ func TestNothingSecretIsInTheObjects(t *testing.T) {
 }
 
 func TestTheScriptsAreShell(t *testing.T) {
-	for _, name := range []string{"cli.sh", "start.sh", "ready.sh", "leave.sh"} {
+	for _, name := range []string{"cli.sh", "start.sh", "ready.sh", "renew.sh", "leave.sh"} {
 		if out, err := exec.Command("sh", "-n", filepath.Join("scripts", name)).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}

@@ -1,19 +1,29 @@
 # Sourced by the other scripts. ask sends a command to the server of this pod,
-# or with -h and -p first to another one. The password goes by the environment,
-# where no list of processes shows it.
+# or with -h and -p first to another one; without any it sends what it reads. The
+# password goes by the environment, where no list of processes shows it.
 cli=redis-cli
 command -v "$cli" >/dev/null 2>&1 || cli=valkey-cli
-if [ -f /slotwright/password/password ]; then
-	REDISCLI_AUTH=$(cat /slotwright/password/password)
+given=/slotwright/password/password # the Secret's, as of now
+login=/run/slotwright/password      # the one that the server has; see renew.sh
+first_line() { head -n 1 "$1" | tr -d '\r'; }
+quoted() { sed 's/[\\"]/\\&/g; s/^/"/; s/$/"/'; }
+certs=/run/slotwright/tls # likewise
+sum_of() { cat "$1/ca.crt" "$1/tls.crt" "$1/tls.key" | sha256sum; }
+take_certificates() {
+	mkdir -p "$certs"
+	cp /slotwright/tls/ca.crt /slotwright/tls/tls.crt /slotwright/tls/tls.key "$certs/"
+}
+if [ -f "$given" ]; then
+	REDISCLI_AUTH=$(if [ -f "$login" ]; then cat "$login"; else first_line "$given"; fi)
 	export REDISCLI_AUTH
 fi
 ask() {
-	set -- --no-auth-warning "$@"
+	set -- --no-auth-warning -p 6379 "$@"
 	if [ -n "${SLOTWRIGHT_USER:-}" ]; then
 		set -- --user "$SLOTWRIGHT_USER" "$@"
 	fi
-	if [ -d /slotwright/tls ]; then
-		set -- --tls --cacert /slotwright/tls/ca.crt --cert /slotwright/tls/tls.crt --key /slotwright/tls/tls.key "$@"
+	if [ -d "$certs" ]; then
+		set -- --tls --cacert "$certs/ca.crt" --cert "$certs/tls.crt" --key "$certs/tls.key" "$@"
 	fi
-	timeout 3 "$cli" -p 6379 "$@" 2>/dev/null
+	timeout 3 "$cli" "$@" 2>/dev/null
 }

@@ -4,7 +4,13 @@ set -eu
 umask 077
 . /slotwright/conf/cli.sh
 conf=/run/slotwright/redis.conf
-quoted() { sed 's/[\\"]/\\&/g; s/^/"/; s/$/"/'; }
+(
+	cd /run/slotwright
+	rm -f next since
+	[ ! -f "$given" ] || { first_line "$given" | tr -d '\n' >password; }
+	[ ! -d /slotwright/tls ] || take_certificates
+)
+[ ! -f "$given" ] || REDISCLI_AUTH=$(cat "$login")
 has_data() {
 	for file in /data/appendonlydir/* /data/*.rdb /data/*.aof; do
 		[ -s "$file" ] && return 0
@@ -15,17 +21,17 @@ has_data() {
 	cat /slotwright/conf/redis.conf
 	echo "cluster-announce-ip $POD_IP"
 	echo "cluster-announce-hostname $POD_HOST"
-	if [ -f /slotwright/password/password ]; then
-		password=$(quoted </slotwright/password/password)
-		echo "masterauth $password"
+	if [ -f "$login" ]; then
+		password=$(quoted <"$login")
+		printf 'masterauth %s\n' "$password" # the echo of some shells reads backslashes
 		if [ -n "${SLOTWRIGHT_USER:-}" ]; then
 			user=$(printf %s "$SLOTWRIGHT_USER" | quoted)
-			echo "masteruser $user"
+			printf 'masteruser %s\n' "$user"
 			printf 'user %s on "#%s" "~*" "&*" +@all\n' "$user" "$(printf %s "$REDISCLI_AUTH" | sha256sum | cut -c1-64)"
 			# Left on, the default user would let everybody in without a password.
 			echo "user default off"
 		else
-			echo "requirepass $password"
+			printf 'requirepass %s\n' "$password"
 		fi
 	fi
 } >"$conf"

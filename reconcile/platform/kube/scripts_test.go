@@ -1,0 +1,155 @@
+package kube
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inPod is what a pod has, in a directory, with a real server on a port of its
+// own.
+type inPod struct {
+	*testing.T
+	dir, host, port string
+	env             []string
+}
+
+func newPod(t *testing.T, env ...string) *inPod {
+	t.Helper()
+	p := &inPod{T: t, dir: t.TempDir(), host: fmt.Sprintf("127.75.%d.%d", os.Getpid()>>7&255, 1+os.Getpid()&127), env: env}
+	l, err := net.Listen("tcp", net.JoinHostPort(p.host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	for _, name := range []string{"conf", "password", "run", "data"} {
+		if err := os.Mkdir(filepath.Join(p.dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here := strings.NewReplacer("/run/slotwright", p.dir+"/run", "/slotwright/", p.dir+"/", "/data", p.dir+"/data", "-p 6379", "-h "+p.host+" -p "+p.port)
+	files, err := filepath.Glob("scripts/*.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.write("conf/"+filepath.Base(file), here.Replace(string(text)))
+	}
+	p.write("conf/redis.conf", fmt.Sprintf("bind %s\nport %s\ndir %s/data\nsave \"\"\n", p.host, p.port, p.dir))
+	return p
+}
+
+func (p *inPod) write(name, text string) {
+	p.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func (p *inPod) script(name string) *exec.Cmd {
+	c := exec.Command("sh", filepath.Join(p.dir, "conf", name))
+	c.Env = append(append(os.Environ(), "POD_IP="+p.host, "POD_HOST=pod.example"), p.env...)
+	return c
+}
+
+// start runs start.sh until the pod is ready. The server ends with the test.
+func (p *inPod) start() {
+	p.Helper()
+	c := p.script("start.sh")
+	var log strings.Builder
+	c.Stdout, c.Stderr = &log, &log
+	if err := c.Start(); err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() {
+		c.Process.Kill()
+		_ = c.Wait()
+		if p.Failed() {
+			p.Logf("the server said:\n%s", log.String())
+		}
+	})
+	p.probes("ready", func() bool { return p.script("ready.sh").Run() == nil })
+}
+
+// probes runs the readiness probe until yes, as a kubelet does.
+func (p *inPod) probes(what string, yes func() bool) {
+	p.Helper()
+	for end := time.Now().Add(time.Minute); !yes(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.Fatalf("not in time: %s", what)
+		}
+		_ = p.script("ready.sh").Run()
+	}
+}
+
+// asks sends a command with a password and gives the answer.
+func (p *inPod) asks(user, password string, args ...string) string {
+	p.Helper()
+	c := exec.Command("redis-cli", append([]string{"--no-auth-warning", "--user", user, "-h", p.host, "-p", p.port}, args...)...)
+	c.Env = append(os.Environ(), "REDISCLI_AUTH="+password)
+	out, err := c.Output()
+	if err != nil {
+		p.Logf("redis-cli: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (p *inPod) accepts(user, password string) bool {
+	p.Helper()
+	return p.asks(user, password, "PING") == "PONG"
+}
+
+func TestAPodTakesInAChangedPasswordAndLetsTheOldOneInForAWhile(t *testing.T) {
+	for user, env := range map[string][]string{"default": nil, `o"ps`: {`SLOTWRIGHT_USER=o"ps`}} {
+		t.Run(user, func(t *testing.T) {
+			t.Parallel()
+			const first, second = `one "1" \`, `two >'2' $(x) \\`
+			p := newPod(t, append(env, "SECRET_SECONDS=5")...)
+			p.write("password/password", first+"\r\n")
+			p.start()
+			if !p.accepts(user, first) || p.accepts(user, second) {
+				t.Fatal("at first it does not accept just the password of the Secret")
+			}
+			p.write("password/password", second+"\n")
+			p.probes("the new password is accepted", func() bool { return p.accepts(user, second) })
+			if !p.accepts(user, first) {
+				t.Error("the old one was dropped before others could have the new one")
+			}
+			if got := p.asks(user, second, "CONFIG", "GET", "masterauth"); !strings.HasSuffix(got, "\n"+first) {
+				t.Errorf("it logs in to others with a password that they may not have yet: %q", got)
+			}
+			p.probes("the old one is dropped", func() bool { return !p.accepts(user, first) })
+			if !p.accepts(user, second) || p.script("ready.sh").Run() != nil {
+				t.Error("with the new password alone it is not ready")
+			}
+			if got := p.asks(user, second, "CONFIG", "GET", "masterauth"); !strings.HasSuffix(got, "\n"+second) {
+				t.Errorf("it logs in to others with the old password: %q", got)
+			}
+		})
+	}
+}
+
+func TestAPodStaysReadyWhenSomebodyElseSetTheNewPassword(t *testing.T) {
+	p := newPod(t)
+	p.write("password/password", "one")
+	p.start()
+	if got := p.asks("default", "one", "CONFIG", "SET", "requirepass", "two"); got != "OK" {
+		t.Fatal(got)
+	}
+	if p.script("ready.sh").Run() == nil {
+		t.Error("it is ready, and nobody knows its password")
+	}
+	p.write("password/password", "two")
+	p.probes("it is ready again", func() bool { return p.script("ready.sh").Run() == nil })
+}
