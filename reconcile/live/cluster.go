@@ -78,7 +78,12 @@ func (c *Cluster) Close() error {
 
 // Rest ends every connection to the servers, whose buffers would be most of what
 // a daemon of a hundred clusters holds in its pauses. The next command dials.
-func (c *Cluster) Rest() { _ = c.hangUp() } // nothing is lost with a connection that ends badly
+func (c *Cluster) Rest() {
+	_ = c.hangUp() // nothing is lost with a connection that ends badly
+	if r, ok := c.platform.(Rester); ok {
+		r.Rest()
+	}
+}
 
 func (c *Cluster) hangUp() error {
 	c.mu.Lock()

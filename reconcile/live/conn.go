@@ -67,6 +67,13 @@ type Watcher interface {
 	Close() error
 }
 
+// Rester is a platform that need not ask again what nothing changed of.
+type Rester interface {
+	// Rest is told that nothing is under way. Only the next Places, and the
+	// Fixtures after it, may be what was seen before.
+	Rest()
+}
+
 // Platform makes and removes the nodes of one topology.
 type Platform interface {
 	// Places are all nodes that the topology wants and all that still exist.

@@ -2,7 +2,8 @@ package kube
 
 import (
 	"fmt"
-	"io"
+	"log/slog"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -13,10 +14,7 @@ import (
 
 // What client-go meets comes back as an error and is told once: its own log would
 // stand between the lines of ours.
-func init() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-}
+func init() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) }
 
 // requestTimeout bounds one request; a watch has none.
 const requestTimeout = 20 * time.Second
@@ -25,6 +23,9 @@ const requestTimeout = 20 * time.Second
 type Client struct {
 	dynamic.Interface
 	config *rest.Config
+
+	mu    sync.Mutex
+	feeds map[subject]*feed
 }
 
 // Connect opens the API server that kubectl would use (KUBECONFIG, else
@@ -45,5 +46,5 @@ func connect(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kubernetes: %w", err)
 	}
-	return &Client{client, config}, nil
+	return &Client{Interface: client, config: config}, nil
 }

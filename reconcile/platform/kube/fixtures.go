@@ -13,16 +13,18 @@ import (
 
 // Fixtures are the objects that are missing, differ, or are somebody else's.
 func (p *Platform) Fixtures(ctx context.Context) ([]cluster.Fixture, error) {
-	if p.want.State == spec.Absent {
+	if p.want.State == spec.Absent || p.recalls() {
 		return nil, nil
 	}
 	var out []cluster.Fixture
 	for _, o := range p.set {
 		found, err := p.api.get(ctx, o.resource, o.GetName())
 		if err != nil {
+			p.forget()
 			return nil, err
 		}
 		if f := p.compare(o, found); f.Text != "" {
+			p.forget()
 			f.Name = o.String()
 			out = append(out, f)
 		}

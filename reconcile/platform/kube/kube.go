@@ -3,16 +3,19 @@
 // room that knows Kubernetes. It talks to no server, and it touches only objects
 // that carry its labels, or the one StatefulSet that a topology says to adopt.
 //
-// Nothing is remembered here: what there is, is asked of the API every time. All
-// writes are server-side apply, or carry the version that they were decided on,
+// What there is, is asked of the API every time; but where a daemon rests and
+// watches say that nothing changed, the next look alone is the last one, see Rest.
+// All writes are server-side apply, or carry the version that they were decided on,
 // so that what changed in between is never overwritten.
 package kube
 
 import (
-	"context"
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -25,10 +28,19 @@ type Platform struct {
 	api  api
 	set  []*object // what the topology wants, in the order it is made; nil for an adopted StatefulSet
 
+	client *Client
+
 	mu     sync.Mutex
-	served bool               // at the last Places
-	news   chan struct{}      // nil while nobody watches
-	end    context.CancelFunc // of the watch
+	served bool          // at the last Places
+	news   chan struct{} // nil while nobody waits for any
+	feeds  map[schema.GroupVersionResource]*feed
+	leave  []func() // ends the feeds
+	chosen string   // the labels of an adopted StatefulSet's pods, once it was read
+
+	places    []cluster.Place // the last
+	fresh     bool            // nothing was heard since places were read, nor will be missed
+	resting   bool            // the next Places may be those
+	recalling bool            // the last Places were
 
 	said sayings
 }
@@ -40,7 +52,7 @@ func New(t spec.Topology, client *Client) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{want: t, api: api{client.Interface, t.Platform.Kubernetes.Namespace}, set: set}, nil
+	return &Platform{want: t, api: api{client.Interface, t.Platform.Kubernetes.Namespace}, set: set, client: client}, nil
 }
 
 // Check says what is wrong with the parts of t that only Kubernetes understands:

@@ -149,7 +149,12 @@ func TestTheShippedRightsAreThoseThatAreUsedAndNoOther(t *testing.T) {
 		t.Errorf("a Secret that is not there: %v", err)
 	}
 	p.Changed()
-	b.soon("pods are watched", func() bool { return seen.has("watch /pods") })
+	p.Rest()
+	b.soon("all is watched", func() bool {
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(p.kinds())), func(kind schema.GroupVersionResource) bool {
+			return !seen.has("watch " + kind.Group + "/" + kind.Resource)
+		})
+	})
 	b.must(p.Close())
 	restarted := make(chan error, 1)
 	go func() { restarted <- p.Restart(b, pod) }()

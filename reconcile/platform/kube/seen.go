@@ -63,7 +63,10 @@ func (p *Platform) adoptedSet(ctx context.Context) (*appsv1.StatefulSet, string,
 	if err != nil {
 		return nil, "", fmt.Errorf("the selector of StatefulSet %s: %w", set.Name, err)
 	}
-	return set, chosen.String(), nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.chosen = chosen.String()
+	return set, p.chosen, nil
 }
 
 // withPods adds the pods that the StatefulSets made: a label alone makes nobody
@@ -105,6 +108,10 @@ func (s *seen) replicas(set string) int {
 // then those that the StatefulSets still have beside them. The address is the
 // pod's own: what a server says of itself may be where it was before.
 func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
+	if places, ok := p.recalled(); ok {
+		return places, nil
+	}
+	p.begin()
 	now, err := p.look(ctx)
 	if err != nil {
 		return nil, err
@@ -127,6 +134,7 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 			}
 		}
 	}
+	p.keep(out)
 	return out, nil
 }
 

@@ -1,110 +1,103 @@
 package kube
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
-
-// againAfter is the pause before a watch that broke is begun again.
-const againAfter = 2 * time.Second
 
 // Changed tells when a pod of the cluster has come, gone, or got another address
 // or readiness since the last time. The channel has room for one message: who
 // comes late learns of all at once. Close ends it.
 func (p *Platform) Changed() <-chan struct{} {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.news == nil {
-		ctx, end := context.WithCancel(context.Background())
-		p.news, p.end = make(chan struct{}, 1), end
-		go p.follow(ctx, p.news)
+	news := p.news
+	if news == nil {
+		news = make(chan struct{}, 1)
+		p.news = news
 	}
-	return p.news
+	p.mu.Unlock()
+	p.attend(pods)
+	return news
 }
 
-// Close ends the watch. The platform can be used again.
+// Close ends the watches. The platform can be used again.
 func (p *Platform) Close() error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.news != nil {
-		p.end()
-		p.news, p.end = nil, nil
+	leave := p.leave
+	p.news, p.leave, p.feeds, p.fresh = nil, nil, nil, false
+	p.mu.Unlock()
+	for _, end := range leave {
+		end()
 	}
 	return nil
 }
 
-// unseen are the pods while the API server does not list them. They are none that
-// can be there, so that the next list is news: whoever could not look in the
-// meantime looks again at once.
-var unseen = map[string]string{"": ""}
-
-// follow watches until ctx ends. After a break it lists again and compares, so
-// nothing that happened meanwhile is missed.
-func (p *Platform) follow(ctx context.Context, news chan<- struct{}) {
-	var known map[string]string
-	for ctx.Err() == nil {
-		known = p.watchOnce(ctx, known, news)
-		select {
-		case <-ctx.Done():
-		case <-time.After(againAfter):
-		}
+// attend listens to what there is of a kind, if p does not yet.
+func (p *Platform) attend(kind schema.GroupVersionResource) {
+	p.mu.Lock()
+	_, already := p.feeds[kind]
+	p.mu.Unlock()
+	if already {
+		return
 	}
+	about, ok := p.subject(kind)
+	if !ok {
+		return
+	}
+	f, leave := p.client.listen(about, p)
+	p.mu.Lock()
+	if p.feeds == nil {
+		p.feeds = map[schema.GroupVersionResource]*feed{}
+	}
+	p.feeds[kind] = f
+	p.leave = append(p.leave, leave)
+	p.mu.Unlock()
+	// Which pods an adopted StatefulSet has is known only after the first look:
+	// what happened since was not heard.
+	p.hear(p.adopted() != "" && kind == pods)
 }
 
-func (p *Platform) watchOnce(ctx context.Context, known map[string]string, news chan<- struct{}) map[string]string {
-	labels, err := p.podLabels(ctx)
-	if err != nil {
-		return unseen
-	}
-	limited, cancel := context.WithTimeout(ctx, requestTimeout)
-	all, err := p.api.of(pods).List(limited, metav1.ListOptions{LabelSelector: labels})
-	cancel()
-	if err != nil {
-		return unseen
-	}
-	now := map[string]string{}
-	for i := range all.Items {
-		now[all.Items[i].GetName()] = shape(&all.Items[i])
-	}
-	if known != nil && fmt.Sprint(known) != fmt.Sprint(now) {
-		tell(news)
-	}
-	w, err := p.api.of(pods).Watch(ctx, metav1.ListOptions{LabelSelector: labels, ResourceVersion: all.GetResourceVersion()})
-	if err != nil {
-		return now
-	}
-	defer w.Stop()
-	for e := range w.ResultChan() {
-		pod, ok := e.Object.(*unstructured.Unstructured)
-		if !ok || e.Type == watch.Error {
-			return now
-		}
-		is := shape(pod)
-		if e.Type == watch.Deleted {
-			is = ""
-		}
-		if now[pod.GetName()] != is {
-			now[pod.GetName()] = is
-			tell(news)
-		}
-	}
-	return now
-}
-
-// podLabels choose the pods of the cluster, and more where somebody else uses
-// the same labels: a look sorts them out.
-func (p *Platform) podLabels(ctx context.Context) (string, error) {
+// subject is what of a kind is worth hearing of: all that slotwright made in the
+// namespace, for whichever cluster, so that one watch does for many.
+func (p *Platform) subject(kind schema.GroupVersionResource) (subject, bool) {
+	out := subject{kind: kind, namespace: p.api.namespace, labels: clusterLabel}
 	if p.adopted() == "" {
-		return p.ownLabels(), nil
+		return out, true
 	}
-	_, labels, err := p.adoptedSet(ctx)
-	return labels, err
+	if kind == statefulSets {
+		out.labels, out.name = "", p.adopted()
+		return out, true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out.labels = p.chosen
+	return out, p.chosen != ""
+}
+
+// hear is told that something changed, or may have; wake is whether it is worth
+// a look at once.
+func (p *Platform) hear(wake bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fresh = false
+	if wake && p.news != nil {
+		select {
+		case p.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// shapeOf is what of an object is worth a look at once when it changes.
+func shapeOf(kind schema.GroupVersionResource, o *unstructured.Unstructured) string {
+	if kind == pods {
+		return shape(o)
+	}
+	return ""
 }
 
 // shape is what of a pod is worth a look at its server.
@@ -118,11 +111,4 @@ func shape(o *unstructured.Unstructured) string {
 		ready = ready || c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	}
 	return fmt.Sprint(pod.UID, pod.Status.PodIP, pod.DeletionTimestamp != nil, ready, trouble(&pod, time.Time{}))
-}
-
-func tell(news chan<- struct{}) {
-	select {
-	case news <- struct{}{}:
-	default:
-	}
 }
