@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -15,8 +16,9 @@ import (
 type closing struct {
 	*party
 	from, to string
-	holders  map[int][]string // masters other than from that hold keys of a slot
-	gone     closed           // how far it has come
+	own      map[int]int64            // keys of a slot at from
+	holders  map[int]map[string]int64 // and at other masters that hold any
+	gone     closed                   // how far it has come
 }
 
 // close brings the half-moved slots of one Close step to their owner: To, or
@@ -26,21 +28,23 @@ type closing struct {
 // failover loses marks on either side, and those that are left may name nodes
 // that are replicas by now, or gone.
 func (m *mover) close(ctx context.Context, step plan.Step) error {
-	c := closing{party: m.gather(), from: step.From, to: step.To, holders: map[int][]string{}}
+	c := closing{party: m.gather(), from: step.From, to: step.To, own: map[int]int64{}, holders: map[int]map[string]int64{}}
 	defer c.letGo()
 	slots := slices.Collect(step.Slots.Each())
-	keys, err := c.search(ctx, slots)
-	if err != nil {
+	if err := c.search(ctx, slots); err != nil {
 		return fmt.Errorf("close slots %s: %w", step.Slots, err)
 	}
 	if err := c.correct(ctx, step.Slots); err != nil {
+		return fmt.Errorf("close slots %s: %w", step.Slots, err)
+	}
+	if err := c.part(ctx, slots); err != nil {
 		return fmt.Errorf("close slots %s: %w", step.Slots, err)
 	}
 	groups, err := c.group(slots)
 	if err != nil {
 		return err
 	}
-	c.gone.step, c.gone.keys = step, keys
+	c.gone.step, c.gone.keys = step, c.keys()
 	defer c.tellOften()()
 	for _, holder := range slices.Sorted(maps.Keys(groups)) {
 		for some := range slices.Chunk(groups[holder], together) {
@@ -53,19 +57,20 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	return nil
 }
 
-// search counts the keys of the slots at every master but the owner. One that
-// was seen as a member and can't be asked may hold some: nothing is closed
-// then. One that a majority has declared failed is given up. It returns how many
-// keys have a way to go: those of the owner, and where a slot goes back to it
-// those that go there and come back with the others.
-func (c *closing) search(ctx context.Context, slots []int) (keys int64, err error) {
+// search counts the keys of the slots at every master. One that was seen as a
+// member and can't be asked may hold some: nothing is closed then. One that a
+// majority has declared failed is given up.
+func (c *closing) search(ctx context.Context, slots []int) error {
 	owner, err := c.reach(ctx, c.from)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	own, err := owner.count(ctx, slots)
+	counts, err := owner.count(ctx, slots)
 	if err != nil {
-		return 0, err
+		return err
+	}
+	for i, s := range slots {
+		c.own[s], c.holders[s] = counts[i], map[string]int64{}
 	}
 	for i := range c.seen.Nodes {
 		n := &c.seen.Nodes[i]
@@ -74,27 +79,35 @@ func (c *closing) search(ctx context.Context, slots []int) (keys int64, err erro
 		}
 		e, err := c.reach(ctx, n.Name)
 		if err != nil {
-			return 0, fmt.Errorf("%s may hold keys of them: %w", n.Name, err)
+			return fmt.Errorf("%s may hold keys of them: %w", n.Name, err)
 		}
 		counts, err := e.count(ctx, slots)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for i, s := range slots {
 			if counts[i] > 0 {
-				c.holders[s] = append(c.holders[s], n.Name)
-				if c.to == c.from {
-					keys += own[i] + counts[i]
-				}
+				c.holders[s][n.Name] = counts[i]
 			}
 		}
 	}
-	for i, s := range slots {
+	return nil
+}
+
+// keys is how many have a way to go: those of the owner, and where a slot goes
+// on from the holder those that go there with those that were there.
+func (c *closing) keys() (sum int64) {
+	for s, own := range c.own {
 		if c.to != c.from || len(c.holders[s]) > 0 {
-			keys += own[i]
+			sum += own
+		}
+		for name, held := range c.holders[s] {
+			if name != c.to {
+				sum += own + held
+			}
 		}
 	}
-	return keys, nil
+	return sum
 }
 
 // correct tells nodes that mark the slots who owns them, where they give them
@@ -146,35 +159,31 @@ const together = 128
 func (c *closing) group(slots []int) (map[string][]int, error) {
 	groups := map[string][]int{}
 	for _, s := range slots {
-		holder := ""
-		for _, name := range c.holders[s] {
-			if c.to != c.from && name != c.to || len(c.holders[s]) > 1 {
-				return nil, fmt.Errorf("close slot %d: %s owns it and %v hold keys of it: more than one move was begun here", s, c.from, c.holders[s])
-			}
-			holder = name
+		holders := c.holding(s)
+		if len(holders) > 1 {
+			return nil, fmt.Errorf("close slot %d: %s owns it and %v hold keys of it: more than one move was begun here", s, c.from, holders)
 		}
-		groups[holder] = append(groups[holder], s)
+		groups[strings.Join(holders, "")] = append(groups[strings.Join(holders, "")], s)
 	}
 	return groups, nil
 }
 
 // some closes some slots of which holder has keys.
+//
+// Keys that have left can't be sent back to the owner as they are: one that still
+// says ASK refuses them, and one that does not would tell clients meanwhile that
+// they don't exist. So a slot goes all the way to the holder, and from there to
+// where it shall be, and every key can be found all the time.
 func (c *closing) some(ctx context.Context, holder string, slots []int) error {
-	if c.to != c.from {
-		if err := c.carry(ctx, c.from, c.to, slots); err != nil {
+	at := c.from
+	for _, next := range []string{holder, c.to} {
+		if next == "" || next == at {
+			continue
+		}
+		if err := c.carry(ctx, at, next, slots); err != nil {
 			return err
 		}
-	} else if holder != "" {
-		// Back to the owner. Keys that have left can't be sent back as they are:
-		// an owner that still says ASK refuses them, and one that does not would
-		// tell clients meanwhile that they don't exist. So a slot goes all the
-		// way, and then all the way back, and every key can be found all the time.
-		if err := c.carry(ctx, c.from, holder, slots); err != nil {
-			return err
-		}
-		if err := c.carry(ctx, holder, c.from, slots); err != nil {
-			return err
-		}
+		at = next
 	}
 	for _, s := range slots {
 		if err := c.wipe(ctx, s, c.to); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
@@ -39,21 +38,9 @@ func (w *pair) settle(ctx context.Context, db int, b batch) (unknown, err error)
 
 // twoValues names the keys, some of them and cut short, and never a value.
 func (w *pair) twoValues(slot int, keys []string) plan.Hold {
-	const shown, longest = 3, 80
-	var names []string
-	for _, key := range keys[:min(len(keys), shown)] {
-		name := fmt.Sprintf("%q", key[:min(len(key), longest)])
-		if len(key) > longest {
-			name += "..."
-		}
-		names = append(names, name)
-	}
-	if more := len(keys) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
-	}
-	who := "key " + names[0] + " has"
+	who := named(keys) + " has"
 	if len(keys) > 1 {
-		who = "keys " + strings.Join(names, ", ") + " each have"
+		who = named(keys) + " each have"
 	}
 	return plan.Hold{
 		Why: plan.Stuck, Code: plan.TwoValues, Node: w.from.name,
