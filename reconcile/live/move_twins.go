@@ -13,15 +13,16 @@ import (
 )
 
 // twins are two masters that were one shard: one stood still, its replica was
-// elected, and the first came back as a master beside it. The heir holds copies of
-// slots that were on their way to the first, and no mark of them (Redis), so no
-// client finds them there.
+// elected, and the first came back as a master beside it. Both hold copies of slots
+// that were on their way to the first. Clients are sent to one of the two: to the
+// first, for its heir has no mark (Redis), or to the heir, for the owner has noted
+// that it took the place (Valkey 8 and newer).
 type twins struct {
-	of, at *end // the first, or the owner of the slots; and the heir
+	of, at *end // the owner of the slots, or where it sends clients; and the other
 	owner  *end
 }
 
-// part takes the copies of heirs away, so that a slot is at two places at most:
+// part takes the copies of twins away, so that a slot is at two places at most:
 // its owner, and the master that the owner sends it to, or else one holder.
 func (c *closing) part(ctx context.Context, slots []int) error {
 	sent, err := c.sent(ctx)
@@ -78,9 +79,8 @@ func (c *closing) sent(ctx context.Context) (map[int]string, error) {
 	return out, nil
 }
 
-// twins are the two where at was a replica of the other when it was promoted, and
-// nil where that is not proven: the history of its data forked from the other's,
-// which has gone on since (second_repl_offset, replication.c shiftReplicationId).
+// twins are the two where one was the replica of the other when it was promoted,
+// and nil where that is not proven.
 func (c *closing) twins(ctx context.Context, of, at string) (*twins, error) {
 	var t twins
 	var err error
@@ -92,15 +92,22 @@ func (c *closing) twins(ctx context.Context, of, at string) (*twins, error) {
 			return nil, err
 		}
 	}
-	heir, err := t.at.history(ctx)
+	one, err := t.of.history(ctx)
 	if err != nil {
 		return nil, err
 	}
-	first, err := t.of.history(ctx)
-	if err != nil || heir.History.Former == "" || heir.History.Former != first.History.ID || heir.History.Until > first.Offset+1 {
+	other, err := t.at.history(ctx)
+	if err != nil || !forked(&one, &other) && !forked(&other, &one) {
 		return nil, err
 	}
 	return &t, nil
+}
+
+// forked says whether the history of an heir's data began in that of the first,
+// which has gone on since (second_repl_offset; shiftReplicationId, replication.c).
+func forked(heir, first *cluster.Info) bool {
+	h := heir.History
+	return h.Former != "" && h.Former == first.History.ID && h.Until <= first.Offset+1
 }
 
 func (e *end) history(ctx context.Context) (cluster.Info, error) {
@@ -112,11 +119,11 @@ func (e *end) history(ctx context.Context) (cluster.Info, error) {
 	return cluster.ParseInfo(text)
 }
 
-// drop deletes at the heir every key of the slots of which another place has an
-// equal copy, and has the others held. Nobody writes to the copies of an heir, for
-// the owner sends no client there, so one that was equal is not needed whatever
-// happens to the other one. A key that only the heir has is one that clients may
-// have deleted since, and must not come back to life.
+// drop deletes at the twin every key of the slots of which another place has an
+// equal copy, and has the others held. Nobody writes to its copies, for the owner
+// sends no client there, so one that was equal is not needed whatever happens to the
+// other one. A key that only the twin has is one that clients may have deleted
+// since, and must not come back to life, or one that the heir never got.
 //
 // First the members have to agree for a while on both being masters: the first
 // would follow the heir, and drop all it has, if it had not heard of it yet.
@@ -213,8 +220,8 @@ func (t *twins) dropSome(ctx context.Context, db int, b batch) (dropped int, hol
 	return len(copies), hold, err
 }
 
-// compare looks for a key of the heir at the first and at the owner, and says
-// whether what it found is equal. A key that the heir has not any more is.
+// compare looks for a key of the twin at the other one and at the owner, and says
+// whether what it found is equal.
 func (t *twins) compare(ctx context.Context, db int, key string) (found *end, same bool, err error) {
 	for _, e := range []*end{t.of, t.owner} {
 		same, busy, err := (&pair{from: e, to: t.at}).same(ctx, db, key)
@@ -225,7 +232,7 @@ func (t *twins) compare(ctx context.Context, db int, key string) (found *end, sa
 	return nil, false, nil
 }
 
-// lone holds keys that only the heir has, unless they have expired meanwhile.
+// lone holds keys that only the twin has, unless they have expired meanwhile.
 func (t *twins) lone(ctx context.Context, db, slot int, keys []string) (hold, err error) {
 	var left []string
 	for _, key := range keys {
@@ -242,8 +249,8 @@ func (t *twins) lone(ctx context.Context, db, slot int, keys []string) (hold, er
 	}
 	return plan.Held{Hold: plan.Hold{
 		Why: plan.Stuck, Code: plan.StaleKeys, Node: t.at.name,
-		Text: fmt.Sprintf("slot %d: %s has %s, which %s, whose replica it was, has not: clients may have deleted them since", slot, t.at.name, named(left), t.of.name),
-		Lift: fmt.Sprintf("delete them at %s, each after ASKING; where they are needed, write them anew first; then run again", t.at.name),
+		Text: fmt.Sprintf("slot %d: %s has %s, and %s, with which it was one shard, has not: clients may have deleted what is missing", slot, t.at.name, named(left), t.of.name),
+		Lift: fmt.Sprintf("delete them at %s, each after ASKING; write anew before what is needed; then run again", t.at.name),
 	}}, nil
 }
 

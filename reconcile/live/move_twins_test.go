@@ -32,6 +32,9 @@ func (w *world) beside(master, heir *process, claimed int) bool {
 	}
 	w.do(w.nodes[0], "CLUSTER", "SETSLOT", claimed, "NODE", id) // it takes its own mark away
 	w.agreed()
+	for _, p := range []*process{master, heir} {
+		w.until(p.name+" serves", func() bool { return strings.Contains(fmt.Sprint(w.do(p, "CLUSTER", "INFO")), "cluster_state:ok") })
+	}
 	return w.own(master).Flags.Master
 }
 
@@ -61,6 +64,16 @@ func TestWhatAMasterAndItsHeirBothHoldComesTogether(t *testing.T) {
 		{name: "back to the owner", to: "n0"},
 		{name: "on to the first", to: "n2"},
 		{name: "on to the heir", to: "r2"},
+		{
+			name: "the owner sends clients to the heir", to: "r2", // Valkey 8 has it do so
+			deed: func(w *world, _, heir *process, want map[string]string) {
+				w.importing(half, w.nodes[0], heir)
+				w.migrating(half, w.nodes[0], heir)
+				key := "{" + tagOf(half) + "}written at the heir"
+				w.asking(heir, "SET", key, "new")
+				want[key] = "new"
+			},
+		},
 		{
 			name: "clients changed a key since", to: "n2", code: plan.TwoValues,
 			deed: func(w *world, target, _ *process, want map[string]string) {

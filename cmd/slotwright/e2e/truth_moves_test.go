@@ -77,7 +77,9 @@ func (b *truth) arrive(file string, r *running) {
 		if o.code == 0 {
 			break
 		}
-		mentions(b.t, o.stdout, "delete the wrong one")
+		if !strings.Contains(o.stdout, "delete the wrong one") {
+			mentions(b.t, o.stdout, "delete them at")
+		}
 		chosen, err := b.tr.Choose()
 		if err != nil {
 			b.t.Error(err)

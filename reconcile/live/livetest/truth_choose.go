@@ -12,8 +12,8 @@ import (
 // values: it deletes the older one. It returns the keys it chose between, one
 // sentence each, and an error for a key that had no business to have two: only
 // the heir of a master that fell with the slot on its way elsewhere makes a
-// second one, or has one of a slot that had just got to it, on servers whose
-// replicas know nothing of marks.
+// second one, on servers whose replicas know nothing of marks, or one of the two
+// has one of a slot that was on its way to that master.
 func (tr *Truth) Choose() (chosen []string, err error) {
 	open := map[int]bool{}
 	for _, o := range tr.fleet.selves() {
@@ -34,7 +34,7 @@ func (tr *Truth) Choose() (chosen []string, err error) {
 		for addr, version := range older {
 			made := false
 			for _, f := range falls {
-				made = made || !tr.marks && (f.open.Has(k.slot) || f.late.Has(k.slot) && slices.Contains(f.mates, addr))
+				made = made || !tr.marks && f.open.Has(k.slot) || f.late.Has(k.slot) && slices.Contains(append(f.mates, f.addr), addr)
 			}
 			if !made {
 				err = errors.Join(err, fmt.Errorf("%s (slot %d) has version %d at %s and version %d elsewhere, and no fall made the second", k.name, k.slot, version, addr, newest))
