@@ -5,6 +5,7 @@ package bench
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,7 +40,8 @@ func BenchmarkMigrate(b *testing.B) {
 	}
 }
 
-// BenchmarkAtomic does the same with Valkey 9's atomic slot migration.
+// BenchmarkAtomic does the same with Valkey 9's atomic slot migration, and again
+// on the same servers without it.
 func BenchmarkAtomic(b *testing.B) {
 	engine, err := filepath.Abs("../../../.engines/valkey-9.1")
 	if err == nil {
@@ -50,9 +52,21 @@ func BenchmarkAtomic(b *testing.B) {
 	}
 	b.Setenv("SLOTWRIGHT_ENGINE", engine)
 	bare := way{name: "CLUSTER MIGRATESLOTS to all sources at once", grow: (*place).gather, back: (*place).scatter}
-	against := newComparison("Valkey 9.1", bare.name, bar{speed: 1 / 1.3})
-	bare.run(b, against.peer)
-	byApply("slotwright, atomic", usual).run(b, against.ours)
+	cli := byRebalance("valkey-cli --cluster rebalance --cluster-use-atomic-slot-migration", "--cluster-use-atomic-slot-migration")
+	piped := byRebalance("valkey-cli --cluster rebalance --cluster-pipeline 100", "--cluster-pipeline", "100")
+	atomic := []*comparison{newComparison("Valkey 9.1, atomic", bare.name, bar{speed: 1 / 1.3}), newComparison("Valkey 9.1, atomic", cli.name, bar{})}
+	migrate := newComparison("Valkey 9.1, MIGRATE", piped.name, bar{})
+	for i, w := range []way{bare, cli} {
+		w.run(b, atomic[i].peer)
+	}
+	piped.run(b, migrate.peer)
+	byApply("slotwright, atomic", usual).run(b, func(l legs) {
+		atomic[0].ours(l)
+		atomic[1].ours(l)
+	})
+	one := byApply("slotwright, MIGRATE", usual)
+	one.password, one.config = password, map[string]string{"masterauth": `""`} // sources that can't log in send key by key
+	one.run(b, migrate.ours)
 }
 
 // way is one way of growing from three masters to four, and of going back.
@@ -60,6 +74,8 @@ type way struct {
 	name       string
 	grow, back func(*place)
 	again      func(*place) // grows once more, from a server that has left; nil where grow can't
+	password   string       // of the servers; "" is none
+	config     map[string]string
 }
 
 func byApply(name string, budget time.Duration) way {
@@ -131,10 +147,12 @@ func keys() int {
 func (w way) run(b *testing.B, record func(legs)) {
 	b.Run(w.name, func(b *testing.B) {
 		for b.Loop() {
-			p := newPlace(b, livetest.Options{Servers: 4, Config: map[string]string{
+			config := map[string]string{
 				// A master without slots stays one, for redis-cli's way back.
 				"appendonly": "no", "cluster-node-timeout": "15000", "cluster-allow-replica-migration": "no",
-			}})
+			}
+			maps.Copy(config, w.config)
+			p := newPlace(b, livetest.Options{Servers: 4, Config: config, Password: w.password})
 			p.slotwright("apply", p.file(3, 0, usual), "--auto-approve")
 			p.fleet.Write(b, keys(), size)
 			var l legs

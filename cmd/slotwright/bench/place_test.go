@@ -22,10 +22,11 @@ import (
 
 // place is some servers and the topology files for them.
 type place struct {
-	b     *testing.B
-	fleet *livetest.Fleet
-	dir   string
-	conns map[int]*redis.Client
+	b      *testing.B
+	fleet  *livetest.Fleet
+	dir    string
+	conns  map[int]*redis.Client
+	secure bool // the servers want password
 
 	moving time.Duration // how long slots moved in the last apply
 	own    time.Duration // processor time of the last command of slotwright
@@ -33,8 +34,13 @@ type place struct {
 
 func newPlace(b *testing.B, opts livetest.Options) *place {
 	b.Helper()
-	return &place{b: b, fleet: livetest.Start(b, opts), dir: b.TempDir(), conns: map[int]*redis.Client{}}
+	return &place{b: b, fleet: livetest.Start(b, opts), dir: b.TempDir(), conns: map[int]*redis.Client{}, secure: opts.Password != ""}
 }
+
+const (
+	password     = "of-the-bench"
+	passwordName = "SLOTWRIGHT_BENCH_PASSWORD" // the variable that has it
+)
 
 // file writes a topology of the first servers and returns its path.
 func (p *place) file(masters, replicas int, budget time.Duration) string {
@@ -42,6 +48,9 @@ func (p *place) file(masters, replicas int, budget time.Duration) string {
 	want := spec.Topology{
 		Name: "orders", Masters: masters, ReplicasPerMaster: replicas, ZoneSpread: spec.Off, Platform: spec.Platform{Static: &spec.Static{}},
 		Slots: spec.Slots{Tolerance: 0.02}, Migration: spec.Migration{MaxLatency: budget}, Failback: true, State: spec.Present,
+	}
+	if p.secure {
+		want.Auth = &spec.Auth{Username: "default", Password: spec.Secret{Env: passwordName}}
 	}
 	for _, s := range p.fleet.Servers[:masters*(replicas+1)] {
 		want.Platform.Static.Nodes = append(want.Platform.Static.Nodes, spec.StaticNode{Name: s.Name, Address: s.Addr})
@@ -64,7 +73,7 @@ func (p *place) slotwright(args ...string) []byte {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(binary, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(p.dir, "state"))
+	cmd.Env = append(os.Environ(), "SLOTWRIGHT_STATE_DIR="+filepath.Join(p.dir, "state"), passwordName+"="+password)
 	if err := cmd.Run(); err != nil {
 		p.b.Fatalf("slotwright %s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
 	}
