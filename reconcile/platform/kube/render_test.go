@@ -123,6 +123,21 @@ func TestATemplateThatIsNoneIsAMistakeOfTheTopology(t *testing.T) {
 	}
 }
 
+func TestATemplateThatReplacesOursStillHasTheLabelsAndTheTimeToLeave(t *testing.T) {
+	pod := map[string]any{"$patch": "replace", "containers": []any{map[string]any{"name": "redis", "image": "redis:7.0"}}}
+	for name, theirs := range map[string]map[string]any{
+		"no labels":       {"metadata": map[string]any{"$patch": "replace", "annotations": map[string]any{"a": "b"}}},
+		"no grace period": {"spec": pod},
+	} {
+		topology := load(t, "plain")
+		topology.Platform.Kubernetes.PodTemplate = theirs
+		out, err := template(topology, "a")
+		if err != nil || out.Labels[clusterLabel] != "orders" || *out.Spec.TerminationGracePeriodSeconds != grace {
+			t.Errorf("%s: %v, %+v", name, err, out)
+		}
+	}
+}
+
 func TestOnlyTheTemplateOfPodsMarksThem(t *testing.T) {
 	mark := func(change func(*spec.Topology)) string {
 		topology := load(t, "plain")

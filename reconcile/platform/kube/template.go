@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,12 @@ func template(t spec.Topology, zone string) (*corev1.PodTemplateSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range ours.Labels { // selectors depend on them
-		out.Labels[name] = value
+	if out.Labels == nil {
+		out.Labels = map[string]string{}
+	}
+	maps.Copy(out.Labels, ours.Labels) // selectors depend on them
+	if out.Spec.TerminationGracePeriodSeconds == nil {
+		out.Spec.TerminationGracePeriodSeconds = ours.Spec.TerminationGracePeriodSeconds
 	}
 	tellGrace(out)
 	text, err := json.Marshal(out)
