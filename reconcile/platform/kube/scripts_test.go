@@ -16,19 +16,24 @@ import (
 // own.
 type inPod struct {
 	*testing.T
-	dir, host, port string
-	env             []string
+	dir, host, port, bus string
+	env                  []string
+}
+
+func (p *inPod) freePort() string {
+	p.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(p.host, "0"))
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 func newPod(t *testing.T, env ...string) *inPod {
 	t.Helper()
 	p := &inPod{T: t, dir: t.TempDir(), host: fmt.Sprintf("127.75.%d.%d", os.Getpid()>>7&255, 1+os.Getpid()&127), env: env}
-	l, err := net.Listen("tcp", net.JoinHostPort(p.host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.port = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
+	p.port, p.bus = p.freePort(), p.freePort()
 	for _, name := range []string{"conf", "password", "run", "data"} {
 		if err := os.Mkdir(filepath.Join(p.dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -152,4 +157,49 @@ func TestAPodStaysReadyWhenSomebodyElseSetTheNewPassword(t *testing.T) {
 	}
 	p.write("password/password", "two")
 	p.probes("it is ready again", func() bool { return p.script("ready.sh").Run() == nil })
+}
+
+func TestAReplicaIsReadyOnceItHasItsMastersData(t *testing.T) {
+	master, replica := newPod(t), newPod(t)
+	master.start()
+	replica.start()
+	replica.asks("default", "", "REPLICAOF", master.host, replica.bus) // nobody listens there
+	if replica.script("ready.sh").Run() == nil {
+		t.Error("it is ready, and has nothing of its master's")
+	}
+	replica.asks("default", "", "REPLICAOF", master.host, master.port)
+	replica.probes("it is ready", func() bool { return replica.script("ready.sh").Run() == nil })
+	if got := replica.asks("default", "", "INFO", "replication"); !strings.Contains(got, "master_link_status:up") {
+		t.Errorf("it is ready, and not in sync: %s", got)
+	}
+}
+
+// clustered makes a pod's server one of a cluster, which lets a replica wait for a
+// while before it gets its data.
+func clustered(t *testing.T) *inPod {
+	t.Helper()
+	p := newPod(t, "SECONDS_LEFT=60")
+	text, err := os.ReadFile(filepath.Join(p.dir, "conf/redis.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("conf/redis.conf", string(text)+"cluster-enabled yes\ncluster-port "+p.bus+"\nrepl-diskless-sync yes\nrepl-diskless-sync-delay 5\nreplica-announce-ip "+p.host+"\n")
+	p.start()
+	return p
+}
+
+func TestAMasterThatEndsWaitsForAReplicaThatIsGettingItsData(t *testing.T) {
+	master, replica := clustered(t), clustered(t)
+	ask := func(p *inPod, args ...string) string { p.Helper(); return p.asks("default", "", args...) }
+	ask(master, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	ask(replica, "CLUSTER", "MEET", master.host, master.port, master.bus)
+	id := ask(master, "CLUSTER", "MYID")
+	replica.probes("it follows", func() bool { return ask(replica, "CLUSTER", "REPLICATE", id) == "OK" })
+	master.probes("it waits for data", func() bool { return strings.Contains(ask(master, "INFO", "replication"), "state=wait_bgsave") })
+	if err := master.script("leave.sh").Run(); err != nil {
+		t.Error(err)
+	}
+	if got := ask(replica, "CLUSTER", "NODES"); !strings.Contains(got, "myself,master") {
+		t.Errorf("nothing was handed over:\n%s", got)
+	}
 }

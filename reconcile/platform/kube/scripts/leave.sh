@@ -1,13 +1,19 @@
 # Before this pod ends, a master hands its slots over to the replica that is
-# furthest, so that nobody waits for an election. SECONDS_LEFT is the grace
-# period; the server needs the last of it to end by itself.
+# furthest, so that nobody waits for an election; one that is getting its data is
+# waited for. SECONDS_LEFT is the grace period; the server needs the last of it to
+# end by itself.
 . /slotwright/conf/cli.sh
 end=$(($(date +%s) + SECONDS_LEFT - 10))
 leads() { ask CLUSTER NODES | grep 'myself,master' | grep -q ' connected [0-9]'; }
 while leads && [ "$(date +%s)" -lt "$end" ]; do
-	replicas=$(ask INFO replication | tr -d '\r' |
+	info=$(ask INFO replication | tr -d '\r')
+	replicas=$(echo "$info" |
 		sed -n 's/^slave[0-9]*:ip=\([^,]*\),port=\([0-9]*\),state=online,offset=\([0-9]*\).*/\3 \1 \2/p' | sort -rn | cut -d' ' -f2-)
-	[ -n "$replicas" ] || exit 0
+	if [ -z "$replicas" ]; then
+		echo "$info" | grep -q '^slave[0-9]' || exit 0
+		sleep 1
+		continue
+	fi
 	echo "$replicas" | while read -r host port; do
 		[ "$(ask -h "$host" -p "$port" CLUSTER FAILOVER)" = OK ] || continue
 		for _ in 1 2 3 4 5 6; do
