@@ -14,11 +14,14 @@ import (
 
 // defaults may be overridden by the topology. Data survives a restart of the
 // container, without which a restarted master would have its replicas drop
-// theirs; a dead master is noticed within seconds.
+// theirs; a dead master is noticed within seconds. Where a topology switches
+// persistence off, the snapshot that a replica began with does not stay: it would
+// start from that again, as a master with what is long past.
 var defaults = map[string]string{
 	"appendonly":               "yes",
 	"save":                     "",
 	"cluster-node-timeout":     "5000",
+	"rdb-del-sync-files":       "yes",
 	"repl-diskless-sync-delay": "0",
 }
 
