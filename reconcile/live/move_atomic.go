@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
-	"github.com/slotwright/slotwright/spec/slot"
 )
 
 const (
@@ -169,12 +168,12 @@ func (x *export) send(ctx context.Context) (why string, err error) {
 		return "", err
 	}
 	cmd := []any{"CLUSTER", "MIGRATESLOTS"}
-	self, _, err := x.from.view(ctx)
+	owned, err := x.from.owned(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, r := range x.routes {
-		left := self.Slots().Intersect(r.step.Slots)
+		left := owned.Intersect(r.step.Slots)
 		if left.Empty() {
 			continue
 		}
@@ -271,33 +270,4 @@ func (x *export) cancel(ctx context.Context) error {
 		time.Sleep(watches)
 	}
 	return fmt.Errorf("%s does not end its slot migrations", x.from.name)
-}
-
-// look asks the source which slots it still owns, and reports.
-func (x *export) look(ctx context.Context) (left int, err error) {
-	self, _, err := x.from.view(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range x.routes {
-		still := self.Slots().Intersect(r.step.Slots)
-		if n := still.Len(); n != r.left {
-			r.left = n
-			x.say(r.progress())
-		}
-		r.portions = r.remaining(still)
-		left += r.left
-	}
-	return left, nil
-}
-
-// remaining are the portions that are left when only these slots are.
-func (r *route) remaining(still slot.Set) [][]int {
-	var out [][]int
-	for _, portion := range r.portions {
-		if p := slices.DeleteFunc(slices.Clone(portion), func(s int) bool { return !still.Has(s) }); len(p) > 0 {
-			out = append(out, p)
-		}
-	}
-	return out
 }

@@ -266,3 +266,34 @@ func TestAJobThatSaysFailedAndHasMovedItsSlotsIsDone(t *testing.T) {
 		t.Errorf("after %s: it sent %v", time.Since(begun), seen.counts)
 	}
 }
+
+// A source that gave way to its replica says that it owns no slot. None has moved
+// for that.
+func TestASourceThatIsFailedOverInTheMiddleOfAJobHasMovedNothing(t *testing.T) {
+	t.Parallel()
+	w := newAtomicWorld(t, Login{})
+	slots := ranged(0, 40)
+	want := w.fill(w.nodes[0], slots, 5)
+	heir := w.heir(w.nodes[0], "r0")
+	w.must(w.nodes[0], "DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1) // no job ends by itself
+	m := w.mover()
+	watch(m, func(cmd string, v any, err error) (any, error) {
+		if cmd == "MIGRATESLOTS" {
+			w.must(heir, "CLUSTER", "FAILOVER", "FORCE")
+			w.until("n0 follows r0", func() bool { return w.look().Node("n0").Master != "" })
+		}
+		return v, err
+	})
+	done := 0
+	m.report = func(p plan.Progress) { done = p.Done }
+	err := m.move(t.Context(), moves("n0", "n2", slots))
+	if err == nil || !strings.Contains(err.Error(), "n0 is a replica now") || done > 0 {
+		t.Errorf("%d slots have moved, it says, and: %v", done, err)
+	}
+	w.agreed()
+	if left := slots.Minus(w.look().Node("r0").Slots); !left.Empty() || len(w.look().Open) > 0 {
+		t.Errorf("r0 does not own %s, or slots are open: %v", left, w.look().Open)
+	}
+	w.finish("r0", "n2", slots)
+	w.holds(w.nodes[2], slots, want)
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // slack bounds the commands that cost a server next to nothing.
@@ -72,16 +73,30 @@ func (p *party) reach(ctx context.Context, name string) (*end, error) {
 	if err != nil || e.dbs > 0 {
 		return e, err
 	}
-	self, _, err := e.view(ctx)
-	switch {
-	case err != nil:
+	if _, err := e.owned(ctx); err != nil {
 		return nil, err
-	case self.ID != e.id:
-		return nil, fmt.Errorf("%s is another node now (%.8s, not %.8s)", name, self.ID, e.id)
-	case !self.Flags.Master:
-		return nil, fmt.Errorf("%s is a replica now; slots move between masters only", name)
 	}
 	return e, e.countDatabases(ctx)
+}
+
+// leads says why a node is not the master that was seen, by its own line.
+func (e *end) leads(self cluster.Line) error {
+	switch {
+	case self.ID != e.id:
+		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", e.name, self.ID, e.id)
+	case !self.Flags.Master:
+		return fmt.Errorf("%s is a replica now; slots move between masters only", e.name)
+	}
+	return nil
+}
+
+// owned are the slots of a master that still is who was seen, by its own line.
+func (e *end) owned(ctx context.Context) (slot.Set, error) {
+	self, _, err := e.view(ctx)
+	if err != nil {
+		return slot.Set{}, err
+	}
+	return self.Slots(), e.leads(self)
 }
 
 // countDatabases asks how many databases can hold keys: more than one since
