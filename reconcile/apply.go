@@ -134,7 +134,7 @@ func (l *line) attempt(ctx context.Context, tries int) bool {
 		l.tired = true
 		return false
 	}
-	if holds, all := holdsOf(err); all {
+	if holds, all := plan.HoldsOf(err); all {
 		// Trying again would meet the same.
 		l.holds = append(l.holds, holds...)
 		return false

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,15 +47,21 @@ func (m *mover) close(ctx context.Context, step plan.Step) error {
 	}
 	c.gone.step, c.gone.keys = step, c.keys()
 	defer c.tellOften()()
+	var held error
 	for _, holder := range slices.Sorted(maps.Keys(groups)) {
 		for some := range slices.Chunk(groups[holder], together) {
-			if err := c.some(ctx, holder, some); err != nil {
-				return fmt.Errorf("close slots %d to %d: %w", some[0], some[len(some)-1], err)
+			err := c.some(ctx, holder, some)
+			if err != nil {
+				err = fmt.Errorf("close slots %d to %d: %w", some[0], some[len(some)-1], err)
 			}
+			if err != nil && !isHeld(err) {
+				return errors.Join(err, held)
+			}
+			held = errors.Join(held, err)
 			c.tell(len(some))
 		}
 	}
-	return nil
+	return held
 }
 
 // search counts the keys of the slots at every master. One that was seen as a
@@ -173,47 +180,63 @@ func (c *closing) group(slots []int) (map[string][]int, error) {
 // Keys that have left can't be sent back to the owner as they are: one that still
 // says ASK refuses them, and one that does not would tell clients meanwhile that
 // they don't exist. So a slot goes all the way to the holder, and from there to
-// where it shall be, and every key can be found all the time.
+// where it shall be, and every key can be found all the time. One that is whole
+// and can't go on is closed where it is.
 func (c *closing) some(ctx context.Context, holder string, slots []int) error {
-	at := c.from
+	at, holds := c.from, error(nil)
 	for _, next := range []string{holder, c.to} {
 		if next == "" || next == at {
 			continue
 		}
-		if err := c.carry(ctx, at, next, slots); err != nil {
-			return err
+		held, err := c.carry(ctx, at, next, slots)
+		holds = errors.Join(holds, joined(held))
+		if err != nil {
+			return errors.Join(holds, err)
 		}
-		at = next
+		for s := range held {
+			if next == holder {
+				continue // it is half moved
+			}
+			if err := c.wipe(ctx, s, at); err != nil {
+				return errors.Join(holds, fmt.Errorf("slot %d: %w", s, err))
+			}
+		}
+		slots, at = without(slots, held), next
 	}
 	for _, s := range slots {
 		if err := c.wipe(ctx, s, c.to); err != nil {
-			return fmt.Errorf("slot %d: %w", s, err)
+			return errors.Join(holds, fmt.Errorf("slot %d: %w", s, err))
 		}
 	}
-	return nil
+	return holds
 }
 
 // carry moves slots to a node that may have been marked for them since before
 // the owner was failed over. Such a node still takes the old owner for the
-// owner, or nobody, and hears nothing else from gossip, so it is told first.
-func (c *closing) carry(ctx context.Context, from, to string, slots []int) error {
+// owner, or nobody, and hears nothing else from gossip, so it is told first. Those
+// that can't move are held.
+func (c *closing) carry(ctx context.Context, from, to string, slots []int) (held map[int]error, err error) {
 	w, err := c.pair(ctx, from, to)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	ready, found, held, err := w.survey(ctx, slots)
+	if err != nil {
+		return nil, err
 	}
 	c.gone.on(w)
 	self, _, err := w.to.view(ctx)
 	if err != nil {
-		return err
+		return held, err
 	}
 	owned := self.Slots()
-	foreign := slices.DeleteFunc(slices.Clone(slots), owned.Has)
+	foreign := slices.DeleteFunc(slices.Clone(ready), owned.Has)
 	for _, err := range w.to.setSlots(ctx, foreign, "NODE", w.from.id) {
 		if err != nil {
-			return err
+			return held, err
 		}
 	}
-	return w.carry(ctx, slots)
+	return held, w.carry(ctx, ready, found)
 }
 
 // wipe takes every mark of a slot away, the owner's last: until then clients

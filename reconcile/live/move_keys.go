@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,16 +31,17 @@ func (b batch) weight() (sum float64) {
 
 // empty moves keys until the source holds none of the slots, and can get none.
 //
-// The slots were marked just now, so the first listing needs no seal before it.
-// What is left is listed anew after every unknown answer (IOERR, a timeout, a
+// The first listing was made before the slots were marked: a key that went since
+// answers NOKEY, and one that came is in the next listing. What is left is listed anew after every unknown answer (IOERR, a timeout, a
 // broken connection): the key may be at either end or at both. One that is at
 // both answers BUSYKEY and is compared. Before the next try the ends are ready
 // for each other again: a target that lost sight of an owner of slots, which a
 // failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
-func (w *pair) empty(ctx context.Context, slots []int) error {
+func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {
 	missed, left := 0, slots
 	for len(left) > 0 {
-		unknown, err := w.sweep(ctx, left)
+		unknown, err := w.sweep(ctx, left, found)
+		found = nil
 		if err != nil {
 			return err
 		}
@@ -65,14 +67,13 @@ func (w *pair) regroup(ctx context.Context, missed int) error {
 	return w.meet(ctx)
 }
 
-// sweep sends what one listing of every database shows.
-func (w *pair) sweep(ctx context.Context, slots []int) (unknown, err error) {
+// sweep sends what one listing of every database shows, or has shown.
+func (w *pair) sweep(ctx context.Context, slots []int, found [][]batch) (unknown, err error) {
 	for db := range w.from.dbs {
-		todo, err := w.list(ctx, db, slots)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.weigh(ctx, db, todo); err != nil {
+		var todo []batch
+		if found != nil {
+			todo = slices.DeleteFunc(found[db], func(b batch) bool { return !slices.Contains(slots, b.slot) })
+		} else if todo, err = w.find(ctx, db, slots); err != nil {
 			return nil, err
 		}
 		if unknown, err := w.send(ctx, db, todo); unknown != nil || err != nil {
@@ -82,10 +83,19 @@ func (w *pair) sweep(ctx context.Context, slots []int) (unknown, err error) {
 	return nil, nil
 }
 
+// find lists the keys of slots and weighs them.
+func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
+	todo, err := w.list(ctx, db, slots)
+	if err != nil {
+		return nil, err
+	}
+	return todo, w.weigh(ctx, db, todo)
+}
+
 // list asks which keys the source holds of each slot, at most listed of each,
 // and leaves out the slots that hold none.
 func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
-	const listed = 1000
+	listed := w.from.listed()
 	cmds := make([][]any, len(slots))
 	for i, s := range slots {
 		cmds[i] = []any{"CLUSTER", "GETKEYSINSLOT", s, listed}

@@ -30,6 +30,7 @@ type pair struct {
 	sent     atomic.Int64  // keys that were sent and taken
 	bytes    atomic.Int64  // what they took in the source's memory
 	text     atomic.Pointer[string]
+	combed   comb
 }
 
 // pair reaches both ends and waits until they are ready for each other.

@@ -38,6 +38,11 @@ func (p *party) route(ctx context.Context, s plan.Step) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, n := range counts {
+		if n >= int64(w.from.listed()) {
+			w.combed.want = append(w.combed.want, slots[i])
+		}
+	}
 	return &route{pair: w, step: s, portions: portion(slots, counts, worth(p.budget)), left: len(slots)}, nil
 }
 
@@ -77,39 +82,47 @@ func worth(budget time.Duration) int64 {
 	return min(max(budget.Microseconds()/2, 1000), 8000)
 }
 
-// arrival is the end of one portion.
+// arrival is the end of one portion: how many of its slots have arrived.
 type arrival struct {
 	route *route
 	slots int
 	err   error
 }
 
-// run moves all routes at once, as many portions as the ends can bear. After
-// an error nothing new is begun and what runs is finished; when ctx ends, what
-// runs stops after the burst in flight.
+// run moves all routes at once, as many portions as the ends can bear. A slot that
+// is held keeps no other from moving. After any other error nothing new is begun
+// and what runs is finished; when ctx ends, what runs stops after the burst in
+// flight.
 func (p *party) run(ctx context.Context, routes []*route) error {
 	arrivals, busy := make(chan arrival), map[*end]int{}
 	tick := time.NewTicker(reports)
 	defer tick.Stop()
-	var failed error
+	var failed, held error
 	for {
 		for r := next(routes, busy); r != nil && failed == nil && ctx.Err() == nil; r = next(routes, busy) {
 			slots := r.portions[0]
 			r.portions = r.portions[1:]
 			busy[r.from]++
 			busy[r.to]++
-			go func() { arrivals <- arrival{r, len(slots), r.begin(ctx, slots)} }()
+			go func() {
+				moved, err := r.begin(ctx, slots)
+				arrivals <- arrival{r, moved, err}
+			}()
 		}
 		if idle(busy) {
-			return errors.Join(failed, ctx.Err())
+			return errors.Join(failed, held, ctx.Err())
 		}
 		select {
 		case a := <-arrivals:
 			busy[a.route.from]--
 			busy[a.route.to]--
-			if a.err != nil {
-				failed = errors.Join(failed, fmt.Errorf("move %s to %s: %w", a.route.step.From, a.route.step.To, a.err))
-			} else if a.route.left -= a.slots; a.route.left == 0 {
+			a.route.left -= a.slots
+			if err := a.route.why(a.err); isHeld(err) {
+				held = errors.Join(held, err)
+			} else {
+				failed = errors.Join(failed, err)
+			}
+			if a.route.left == 0 {
 				p.say(a.route.progress())
 			}
 		case <-tick.C:
@@ -120,6 +133,20 @@ func (p *party) run(ctx context.Context, routes []*route) error {
 			}
 		}
 	}
+}
+
+// why is an error of a portion with the step it is of.
+func (r *route) why(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("move %s to %s: %w", r.step.From, r.step.To, err)
+}
+
+// isHeld says that an error is made of holds only.
+func isHeld(err error) bool {
+	_, all := plan.HoldsOf(err)
+	return all
 }
 
 // next is the route to take a portion from: of those whose ends are free, one

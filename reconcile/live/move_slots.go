@@ -3,60 +3,75 @@ package live
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 )
 
-// carry brings slots, with their keys, from one end to the other. After an
-// error the slots are open or moved, never lost: ownership changes only once
-// the source holds no key of the slot, and close picks up the rest.
-func (w *pair) carry(ctx context.Context, slots []int) error {
-	for try := 1; ; try++ {
+// carry brings slots, with their keys, from one end to the other. Which keys
+// there are survey has found. After an error the slots are open or moved, never
+// lost: ownership changes only once the source holds no key of the slot, and
+// close picks up the rest.
+func (w *pair) carry(ctx context.Context, slots []int, found [][]batch) error {
+	for try := 1; len(slots) > 0; try++ {
 		open, err := w.open(ctx, slots)
 		if err != nil || len(open) == 0 {
 			return err
 		}
-		if err := w.empty(ctx, open); err != nil {
+		if err := w.empty(ctx, open, found); err != nil {
 			w.tidy(ctx, open)
 			return err
 		}
+		found = nil
 		err = w.hand(ctx, open)
 		if again := (stirred{}); !errors.As(err, &again) || try == emptyings {
 			return err
 		}
 	}
+	return nil
 }
 
 // emptyings are how often slots are emptied while somebody stirs them: once is
 // a slip, and who goes on wants something else than we do.
 const emptyings = 3
 
-// begin carries slots that the target must know nothing of yet: a key it holds
-// of one that it neither owns nor marks is a left-over.
-func (w *pair) begin(ctx context.Context, slots []int) error {
-	counts, err := w.to.count(ctx, slots)
+// begin carries slots, and tells how many have arrived. Those that can't move are
+// held before they are marked: clients leave new keys of a marked slot at its
+// target, and then it can't be closed where it was any more.
+func (w *pair) begin(ctx context.Context, slots []int) (moved int, err error) {
+	if err := w.to.unknowing(ctx, slots); err != nil {
+		return 0, err
+	}
+	ready, found, held, err := w.survey(ctx, slots)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.carry(ctx, ready, found); err != nil {
+		return 0, errors.Join(err, joined(held))
+	}
+	return len(ready), joined(held)
+}
+
+// unknowing says that a target knows nothing yet of slots that are to begin
+// their way: a key it holds of one that it neither owns nor marks is a left-over.
+func (e *end) unknowing(ctx context.Context, slots []int) error {
+	counts, err := e.count(ctx, slots)
+	if err != nil || slices.Max(counts) == 0 {
+		return err
+	}
+	self, _, err := e.view(ctx)
 	if err != nil {
 		return err
 	}
-	if slices.Max(counts) > 0 {
-		self, _, err := w.to.view(ctx)
-		if err != nil {
-			return err
-		}
-		known := self.Slots()
-		for _, mark := range self.Open {
-			known.Add(mark.Slot)
-		}
-		for i, s := range slots {
-			if counts[i] > 0 && !known.Has(s) {
-				return w.to.leftOver(s, counts[i])
-			}
+	known := self.Slots()
+	for _, mark := range self.Open {
+		known.Add(mark.Slot)
+	}
+	for i, s := range slots {
+		if counts[i] > 0 && !known.Has(s) {
+			return e.leftOver(s, counts[i])
 		}
 	}
-	return w.carry(ctx, slots)
+	return nil
 }
 
 // tidy leaves as few slots open as it can when the way ends early: those whose
@@ -190,63 +205,4 @@ func (w *pair) tell(ctx context.Context, slots []int) {
 		all.Go(func() { e.setSlots(ctx, slots, "NODE", w.to.id) })
 	}
 	all.Wait()
-}
-
-// setSlots sends CLUSTER SETSLOT slot form... for every slot, one result a slot,
-// in no order among them. Valkey 8 and newer have the replicas agree first and refuse
-// with NOREPLICAS, nothing done, when they are slow: those are sent again.
-func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
-	out := make([]error, len(slots))
-	todo := make([]int, len(slots))
-	for i := range todo {
-		todo[i] = i
-	}
-	for try := 0; len(todo) > 0; try++ {
-		cmds := make([][]any, len(todo))
-		for k, i := range todo {
-			cmds[k] = append([]any{"CLUSTER", "SETSLOT", slots[i]}, form...)
-		}
-		var again []int
-		for k, r := range e.mark(ctx, cmds) {
-			i := todo[k]
-			if out[i] = r.Err; r.Err != nil {
-				out[i] = fmt.Errorf("slot %d %s at %s: %w", slots[i], strings.ToLower(fmt.Sprint(form[0])), e.name, r.Err)
-			}
-			if refused(r.Err, "NOREPLICAS") && try < 5 {
-				again = append(again, i)
-			}
-		}
-		if todo = again; len(todo) > 0 && pause(ctx, 200*time.Millisecond) != nil {
-			break
-		}
-	}
-	return out
-}
-
-// count is the number of keys of each slot in every database. Valkey 9 counts
-// in the selected database only, and the source drops what nobody counted.
-func (e *end) count(ctx context.Context, slots []int) ([]int64, error) {
-	sum := make([]int64, len(slots))
-	cmds := make([][]any, len(slots))
-	for i, s := range slots {
-		cmds[i] = []any{"CLUSTER", "COUNTKEYSINSLOT", s}
-	}
-	for db := range e.dbs {
-		for i, r := range e.pipe(ctx, db, slack, cmds) {
-			n, ok := r.Value.(int64)
-			if r.Err != nil || !ok {
-				return nil, fmt.Errorf("count slot %d at %s: %w", slots[i], e.name, orGarbage(r))
-			}
-			sum[i] += n
-		}
-	}
-	return sum, nil
-}
-
-// orGarbage is the error of a reply, or that the reply made no sense.
-func orGarbage(r Reply) error {
-	if r.Err != nil {
-		return r.Err
-	}
-	return fmt.Errorf("an answer of type %T", r.Value)
 }

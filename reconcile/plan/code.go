@@ -17,6 +17,7 @@ const (
 	NotEmpty      Code = "NotEmpty"      // a new node holds keys
 	OnlyCopy      Code = "OnlyCopy"      // a replica holds keys that its master is not proven to have
 	TwoValues     Code = "TwoValues"     // a key has different values at both ends of a half-moved slot
+	HeavyKey      Code = "HeavyKey"      // a key can't move within the node timeout
 	StaleKeys     Code = "StaleKeys"     // keys that a slot's owner is not known to have sent
 	Replaced      Code = "Replaced"      // a master with slots, whose address another node took
 	WrongAddress  Code = "WrongAddress"  // members can't reach a node where it announces itself

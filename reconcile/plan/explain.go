@@ -64,6 +64,10 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"A key of a half-moved slot has one value at the node that owns the slot and another at the node it moves to. That happens when an end fails over in the middle and clients write the key anew. Only who wrote them can say which value is right, so both stay and the slot stays open; clients get the owner's.",
 		"Look at the key at both nodes and delete it where it is wrong, then run again. The node that does not own the slot wants ASKING before each command, on the same connection: printf 'ASKING\\nGET %s\\n' KEY | redis-cli -h HOST -p PORT, likewise DEL or, for other types than strings, DUMP.",
 	},
+	HeavyKey: {
+		"A key is so large that to move it would keep both its nodes from answering for longer than the cluster waits before it calls a node failed (three quarters of cluster-node-timeout; MIGRATE sends a key in one go). Its slot stays whole where it is and serves, and all others move. Where such a key came to a slot that was already on its way, the slot stays open, and clients find every key.",
+		"Split the key, or raise the timeout for as long as the move takes: CONFIG SET cluster-node-timeout MILLISECONDS at every member. Clients wait while the key moves. Then run again.",
+	},
 	StaleKeys: {
 		"A node holds keys under an importing mark, and the slot's owner, a master all the while, has no mark of sending them. A server that comes back with an older copy of its data looks like that: it marks the slots whose keys it finds and does not own. To bring them to the owner would revive keys that clients have deleted since, so nothing moves, and clients get the owner's.",
 		"Compare a few of them with the owner's: CLUSTER GETKEYSINSLOT SLOT 10 at the node lists them, and it answers after ASKING on the same connection. Where they are old, drop them there, slot by slot: printf 'ASKING\\nDEL %s\\n' KEY | redis-cli -h HOST -p PORT for each key; never by CLUSTER SETSLOT STABLE, which hides where they come from. Where they were on their way (the owner was failed over and took its slots back since), say so at the owner: CLUSTER SETSLOT SLOT MIGRATING ID-OF-THE-NODE. Then run again.",

@@ -121,7 +121,7 @@ func TestAHashOfAMillionFieldsMovesAloneOrStays(t *testing.T) {
 	const keys, fields, hash = 20_000, 1_000_000, 5000 // a slot that a fourth master gets
 	b := newBench(t, livetest.Options{Servers: 4, Config: map[string]string{"cluster-node-timeout": "1000", "appendonly": "no"}})
 	b.apply(b.write("three.yaml", shape{masters: 3, nodes: first(3)}))
-	four := b.write("four.yaml", shape{masters: 4, nodes: first(4)})
+	four := b.write("four.yaml", shape{masters: 4, nodes: first(4), more: "  slots: {tolerance: 0%}\n"})
 	p := b.plan(four)
 	if !slices.ContainsFunc(p.Steps, func(s step) bool {
 		set, err := slot.Parse(s.Slots)
@@ -158,12 +158,13 @@ func TestAHashOfAMillionFieldsMovesAloneOrStays(t *testing.T) {
 		return
 	}
 
-	o := b.run("apply", four, "--auto-approve", "--timeout", "4s")
-	if o.code == 0 {
-		t.Errorf("nothing was said: %v", o)
-	}
-	mentions(t, o.stdout, fmt.Sprintf("slot %d", hash), key, "cluster-node-timeout", "split the key, or raise the timeout")
+	o := b.must(3, "apply", four, "--auto-approve")
+	mentions(t, o.stdout, "HeavyKey", fmt.Sprintf("slot %d", hash), key, "cluster-node-timeout", "split the key, or raise the timeout")
 	there(from)
+	b.unmarked()
+	if left := b.plan(four); left.Summary.MoveSlots != 1 {
+		t.Errorf("%d slots have not moved, not one: %+v", left.Summary.MoveSlots, left.Steps)
+	}
 
 	b.set("cluster-node-timeout", "60000", first(4)...)
 	r := b.begin(four)

@@ -1,25 +1,21 @@
-package reconcile
+package plan
 
-import (
-	"slices"
+import "slices"
 
-	"github.com/slotwright/slotwright/reconcile/plan"
-)
-
-// holdsOf are the holds that the failure of a stage is made of. It reports
+// HoldsOf are the holds that the failure of a stage is made of. It reports
 // whether the stage failed of nothing else.
-func holdsOf(err error) (holds []plan.Hold, all bool) {
+func HoldsOf(err error) (holds []Hold, all bool) {
 	var many []error
 	switch err := err.(type) { //nolint:errorlint // it walks the whole tree itself
-	case plan.Held:
-		return []plan.Hold{err.Hold}, true
+	case Held:
+		return []Hold{err.Hold}, true
 	case interface{ Unwrap() error }:
-		return holdsOf(err.Unwrap())
+		return HoldsOf(err.Unwrap())
 	case interface{ Unwrap() []error }:
 		many = err.Unwrap()
 	}
 	for _, one := range many {
-		more, whole := holdsOf(one)
+		more, whole := HoldsOf(one)
 		if !whole {
 			return nil, false
 		}
