@@ -10,9 +10,11 @@ import (
 )
 
 // Truth is clients that demand the truth of a cluster. Each key has one writer
-// and versions that only grow; any number of readers read all keys. A read must
+// and versions that only grow; any number of readers read all keys. Every fifth
+// version is a deletion: that the key is gone is what it says. A read must
 // never give a version older than one that was acknowledged before the read
-// began, or that the same reader has had before. What of this a cluster may
+// began, or that the same reader has had before: a deleted key that is back is
+// one of an older version. What of this a cluster may
 // break by itself, because its replication is asynchronous, is told apart from
 // what nothing may break; see verdict.
 //
@@ -61,7 +63,7 @@ type write struct {
 	version int64
 	addr    string
 	sent    time.Time
-	acked   bool // the server said OK
+	acked   bool // the server said OK, or how many keys it has deleted
 	copied  bool // and its replica has it
 }
 

@@ -41,6 +41,9 @@ func (tr *Truth) rewrite(r *router, n int) {
 func (tr *Truth) write(r *router, k *truthKey) bool {
 	version := k.tried.Add(1)
 	cmds := [][]any{{"SET", k.name, fmt.Sprintf("%s=%d", k.name, version)}}
+	if deletes(version) {
+		cmds[0] = []any{"DEL", k.name}
+	}
 	if tr.opts.Replicas {
 		cmds = append(cmds, []any{"WAIT", 1, copying.Milliseconds()})
 	}
@@ -53,8 +56,8 @@ func (tr *Truth) write(r *router, k *truthKey) bool {
 	}
 	w := write{version: version, addr: a.addr, sent: a.sent, acked: a.unknown == nil}
 	if w.acked && len(a.values) > 1 {
-		copies, _ := a.values[1].(int64) // 0 when it took too long
-		w.copied = copies > 0
+		copies, _ := a.values[1].(int64)                 // 0 when it took too long
+		w.copied = copies > 0 && a.values[0] != int64(0) // what deleted nothing was sent to no replica
 	}
 	k.mu.Lock()
 	k.writes = append(k.writes, w)
@@ -84,8 +87,11 @@ func (tr *Truth) read(r *router, k *truthKey, seen map[*truthKey]sight, patience
 		return false
 	}
 	got, ok := versionOf(k.name, a.values[0])
-	if !ok || got > k.tried.Load() {
+	switch tried := k.tried.Load(); {
+	case !ok || got > tried:
 		got = -1 // nobody wrote that
+	case got == 0:
+		got = goneAt(floor, tried)
 	}
 	if seen != nil && got > 0 {
 		seen[k] = sight{got, a.addr, a.sent, time.Now()}
@@ -98,6 +104,22 @@ func (tr *Truth) read(r *router, k *truthKey, seen map[*truthKey]sight, patience
 	return true
 }
 
+// deletion is how many versions of a key there are to each that deletes it.
+const deletion = 5
+
+// deletes says whether a version is a deletion. Version 0 is that of a key nobody
+// has written yet.
+func deletes(version int64) bool { return version%deletion == 0 }
+
+// goneAt is the version of a key that is not there: the oldest deletion that is
+// new enough, if one was sent, else the newest one before.
+func goneAt(floor, tried int64) int64 {
+	if next := (floor + deletion - 1) / deletion * deletion; next <= tried {
+		return next
+	}
+	return floor / deletion * deletion
+}
+
 // versionOf reads the version out of a value; nothing is version 0.
 func versionOf(name string, value any) (int64, bool) {
 	if value == nil {
@@ -105,5 +127,5 @@ func versionOf(name string, value any) (int64, bool) {
 	}
 	of, digits, ok := strings.Cut(fmt.Sprint(value), "=")
 	version, err := strconv.ParseInt(digits, 10, 64)
-	return version, ok && err == nil && of == name
+	return version, ok && err == nil && of == name && !deletes(version)
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // shards is a fleet of three masters with a replica each under clients, and who
@@ -71,6 +69,23 @@ func broken(t *testing.T, r TruthReport, key string) {
 	}
 }
 
+// advance writes versions of a key until one is a deletion, or is none.
+func (s *shards) advance(k *truthKey, deletion bool) int64 {
+	s.t.Helper()
+	clients := s.router()
+	defer clients.close()
+	for range 2 * 5 {
+		if !s.tr.write(clients, k) {
+			s.t.Fatal("a write has no answer")
+		}
+		if v := k.tried.Load(); deletes(v) == deletion {
+			return v
+		}
+	}
+	s.t.Fatal("no such version comes")
+	return 0
+}
+
 func (s *shards) busy() {
 	s.t.Helper()
 	if n := s.tr.count.writes.Load(); !Eventually(20*time.Second, func() bool { return s.tr.count.writes.Load() > n+300 }) {
@@ -92,6 +107,21 @@ func TestADeletedKeyIsMissed(t *testing.T) {
 	k := s.keyAt(1)
 	s.call(1, "DEL", k.name)
 	broken(t, s.tr.Stop(), k.name)
+}
+
+func TestADeletedKeyThatIsBackIsNoticed(t *testing.T) {
+	s := watched(t, 0)
+	s.busy()
+	s.tr.rest()
+	k := s.tr.hot[0].Load()
+	version := s.advance(k, true)
+	if r := s.tr.Audit(); len(r.Broken) > 0 {
+		t.Fatalf("a deletion is no loss: %s", r.Broken)
+	}
+	if err := s.Cluster().Set(context.Background(), k.name, fmt.Sprintf("%s=%d", k.name, version-1), 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	broken(t, s.tr.Audit(), k.name)
 }
 
 func TestAnOldVersionIsNoticed(t *testing.T) {
@@ -150,9 +180,7 @@ func TestWhatReplicationLosesIsToldFromWhatItMayNot(t *testing.T) {
 		t.Fatalf("a fall by itself is no breach: %v\n%s", r, strings.Join(r.Broken, "\n"))
 	}
 	after := s.tr.hot[slices.IndexFunc(s.tr.keys[500:], func(k *truthKey) bool { return own.Has(k.slot) })].Load()
-	if clients := s.router(); !s.tr.write(clients, after) {
-		t.Fatal("the heir takes no writes")
-	}
+	s.advance(after, false)
 	for _, k := range []*truthKey{kept, foreign, after} {
 		if err := s.Cluster().Del(context.Background(), k.name).Err(); err != nil {
 			t.Fatal(err)
@@ -166,82 +194,5 @@ func TestWhatReplicationLosesIsToldFromWhatItMayNot(t *testing.T) {
 	}
 	if len(r.Broken) != 3 {
 		t.Errorf("%d are missed: %s", len(r.Broken), strings.Join(r.Broken, "\n"))
-	}
-}
-
-// What only the fallen master had is its own loss, and so is what was on its way
-// to it; the same is none when the fall was a gentle one, or another's.
-func TestALossIsExcusedByTheRightFallOnly(t *testing.T) {
-	at := time.Now()
-	wrote := func(addr string, after time.Duration, copied bool) write {
-		return write{version: 1, addr: addr, sent: at.Add(after), acked: true, copied: copied}
-	}
-	var late, open slot.Set
-	late.Add(7)
-	open.Add(9)
-	for _, c := range []struct {
-		name  string
-		slot  int
-		write write
-		how   How
-		want  bool
-	}{
-		{"alone at the fallen", 3, wrote("dead", -time.Second, false), Alone, true},
-		{"copied before the fall", 3, wrote("dead", -time.Second, true), Alone, false},
-		{"alone, and the proof came after", 3, wrote("dead", -time.Minute, false), Alone, false},
-		{"alone, but the fall was gentle", 3, wrote("dead", -time.Second, false), Agreed, false},
-		{"at another", 3, wrote("other", -time.Second, false), Alone, false},
-		{"at another, then on its way to the fallen", 7, wrote("other", -time.Second, true), Alone, true},
-		{"at another, and on its way before the fallen was gone", 7, wrote("other", 50*time.Millisecond, false), Alone, true},
-		{"at another after the fall", 7, wrote("other", time.Second, false), Alone, false},
-		{"in a slot on its way from the fallen", 9, wrote("other", -time.Second, true), Alone, false},
-		{"in a slot on its way from one that was taken over", 9, wrote("other", -time.Second, true), Unasked, true},
-		{"elsewhere when one was taken over", 3, wrote("other", -time.Second, true), Unasked, false},
-		{"in such a slot, long after", 9, wrote("other", time.Minute, true), Unasked, false},
-		{"at the fallen when all was well again", 3, wrote("dead", 3*time.Minute, false), Alone, false},
-		{"at the fallen, which did not know", 3, wrote("dead", time.Second, false), Alone, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := &fall{addr: "dead", at: at, done: at.Add(100 * time.Millisecond), how: c.how, late: late, open: open, until: at.Add(2 * time.Minute)}
-			proof := &truthKey{writes: []write{{version: 1, addr: f.addr, sent: at.Add(-30 * time.Second), acked: true, copied: true}}}
-			tr := &Truth{keys: []*truthKey{proof}}
-			if got := tr.ownLoss(f, c.slot, c.write); got != c.want {
-				t.Errorf("excused: %v", got)
-			}
-		})
-	}
-}
-
-// Nobody was told OK, but a reader had the version. It may go with a master that
-// fell while it had it, or that got it later; else it must be there.
-func TestAVersionThatWasOnlySeenIsExcusedLikeOneThatWasAcknowledged(t *testing.T) {
-	at := time.Now()
-	var late slot.Set
-	late.Add(7)
-	for _, c := range []struct {
-		name string
-		slot int
-		addr string
-		when time.Duration // of the sight, after the fall
-		how  How
-		want bool
-	}{
-		{"at the fallen", 3, "dead", -time.Second, Alone, true},
-		{"at the fallen, and copied since", 3, "dead", -time.Minute, Alone, false},
-		{"at the fallen, which fell gently", 3, "dead", -time.Second, Agreed, false},
-		{"at another, then on its way to the fallen", 7, "other", -time.Second, Alone, true},
-		{"at another after the fall", 7, "other", time.Second, Alone, false},
-		{"at another that kept it", 3, "other", -time.Second, Alone, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := &fall{addr: "dead", at: at, done: at.Add(100 * time.Millisecond), how: c.how, late: late}
-			proof := &truthKey{writes: []write{{version: 1, addr: f.addr, sent: at.Add(-30 * time.Second), acked: true, copied: true}}}
-			tr := &Truth{keys: []*truthKey{proof}}
-			seen := at.Add(c.when)
-			r := read{key: &truthKey{slot: c.slot}, floor: 5, saw: sight{5, c.addr, seen, seen}}
-			if got := tr.mayLose(r, 5, []*fall{f}); got != c.want {
-				t.Errorf("excused: %v", got)
-			}
-		})
 	}
 }

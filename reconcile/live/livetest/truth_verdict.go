@@ -116,7 +116,11 @@ func (tr *Truth) mayLose(r read, version int64, falls []*fall) bool {
 		}
 		return slices.ContainsFunc(falls, func(f *fall) bool { return tr.ownLoss(f, r.key.slot, r.saw.at(f)) })
 	}
-	return slices.ContainsFunc(falls, func(f *fall) bool { return tr.ownLoss(f, r.key.slot, writes[i]) })
+	return slices.ContainsFunc(falls, func(f *fall) bool {
+		return tr.ownLoss(f, r.key.slot, writes[i]) || slices.ContainsFunc(writes[i:], func(w write) bool {
+			return w.acked && deletes(w.version) && w.addr == writes[i].addr && tr.revived(f, r.key.slot, w) // and took this one along
+		})
+	})
 }
 
 // at is a sight as a fall takes it: nobody was told OK, but the version was
@@ -154,7 +158,22 @@ const contested = time.Second
 //
 // Nothing else may be lost, in particular no key of another master, and no
 // write after the fall.
+//
+// A deletion is lost when the key is back. Replication loses it, too, in two ways
+// more, both in slots that were on their way from the fallen master:
+//
+//   - The key had left, its deletion was acknowledged where it had gone, and the
+//     replica had not heard yet that it left. The heir has the key, and nobody
+//     can tell it from one that never left.
+//   - The heir itself acknowledged it. It knew nothing of marks, had not the key,
+//     and sent nobody to where it was.
+//
+// In every other case a deleted key that is back was brought back by whoever moves
+// slots: one copy too many came to life with its slot.
 func (tr *Truth) ownLoss(f *fall, slot int, w write) bool {
+	if deletes(w.version) && w.addr != f.addr {
+		return tr.revived(f, slot, w)
+	}
 	switch {
 	case f.how == Agreed:
 		return false
@@ -166,4 +185,16 @@ func (tr *Truth) ownLoss(f *fall, slot int, w write) bool {
 		return !w.copied && w.sent.Before(f.at) && w.sent.After(tr.covered(f.addr, f.at))
 	}
 	return f.late.Has(slot) && !w.sent.After(f.done)
+}
+
+// revived says whether a key may be back whose deletion another server than the
+// fallen master acknowledged, see ownLoss.
+func (tr *Truth) revived(f *fall, slot int, w write) bool {
+	switch {
+	case !f.open.Has(slot):
+		return false
+	case slices.Contains(f.mates, w.addr) && f.lasted(w.sent):
+		return !tr.marks
+	}
+	return f.how != Agreed && w.sent.Before(f.done) && w.sent.After(tr.covered(f.addr, f.at))
 }
