@@ -140,7 +140,7 @@ func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err err
 		}
 		var now []batch
 		now, todo = slice(todo, w.from.pace.room())
-		if err := w.heavy(now); err != nil {
+		if err := errors.Join(w.heavy(now), w.escort(ctx, now)); err != nil {
 			return nil, err
 		}
 		if unknown, err = w.burst(ctx, db, now); unknown != nil || err != nil {

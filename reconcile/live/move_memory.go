@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,14 +10,15 @@ import (
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// memory watches what a target has left while keys arrive. A target with a
-// policy other than noeviction never refuses a key: it throws others away, so
-// the move has to stop before it is full.
+// memory watches what a target has left while keys arrive, and how far behind its
+// replicas are. A target with a policy other than noeviction never refuses a key:
+// it throws others away, so the move has to stop before it is full.
 type memory struct {
 	name string
 	conn Conn
 	end  context.CancelFunc
 	done chan struct{}
+	lag  lag
 
 	mu   sync.Mutex
 	used int64
@@ -26,7 +28,7 @@ type memory struct {
 // newMemory looks once before it returns and then every second until stopped.
 func newMemory(ctx context.Context, name string, conn Conn) (*memory, error) {
 	m := &memory{name: name, conn: conn, done: make(chan struct{})}
-	if err := m.look(ctx); err != nil {
+	if err := errors.Join(m.look(ctx), m.begin(ctx)); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -39,19 +41,29 @@ func (m *memory) run(ctx context.Context) {
 	defer close(m.done)
 	for pause(ctx, time.Second) == nil {
 		_ = m.look(ctx) // a target that can't be asked refuses keys as well
+		_ = m.follow(ctx)
 	}
+}
+
+// info asks for one section of INFO.
+func (m *memory) info(ctx context.Context, section string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, slack)
+	defer cancel()
+	v, err := m.conn.Do(ctx, "INFO", section)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", m.name, err)
+	}
+	text, _ := v.(string)
+	return text, nil
 }
 
 // look asks once, and finds the target full when another two seconds like the
 // last would be too many.
 func (m *memory) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, slack)
-	defer cancel()
-	v, err := m.conn.Do(ctx, "INFO", "memory")
+	text, err := m.info(ctx, "memory")
 	if err != nil {
-		return fmt.Errorf("%s: %w", m.name, err)
+		return err
 	}
-	text, _ := v.(string)
 	info, err := cluster.ParseInfo(text)
 	if err != nil {
 		return fmt.Errorf("%s: info memory: %w", m.name, err)
