@@ -20,6 +20,9 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.tidy(ctx); err != nil {
+		return err
+	}
 	for _, o := range slices.Backward(p.set) {
 		if o.resource == statefulSets {
 			continue

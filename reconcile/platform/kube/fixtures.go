@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -29,7 +30,36 @@ func (p *Platform) Fixtures(ctx context.Context) ([]cluster.Fixture, error) {
 			out = append(out, f)
 		}
 	}
-	return out, nil
+	left, err := p.leftOver(ctx)
+	if err != nil || left != nil {
+		p.forget()
+	}
+	if left != nil {
+		out = append(out, cluster.Fixture{Name: "NetworkPolicy " + left.GetName(), Text: "is not wanted any more"})
+	}
+	return out, err
+}
+
+// leftOver is the cluster's NetworkPolicy where the topology wants none any more:
+// it would go on to keep people out.
+func (p *Platform) leftOver(ctx context.Context) (*unstructured.Unstructured, error) {
+	if p.adopted() != "" || len(p.of(networkPolicies)) > 0 {
+		return nil, nil
+	}
+	found, err := p.api.get(ctx, networkPolicies, p.want.Name)
+	if err != nil || found == nil || !p.ours(found) {
+		return nil, err
+	}
+	return found, nil
+}
+
+// tidy removes what is left over.
+func (p *Platform) tidy(ctx context.Context) error {
+	left, err := p.leftOver(ctx)
+	if err != nil || left == nil {
+		return err
+	}
+	return p.api.remove(ctx, networkPolicies, left.GetName(), left.GetUID(), metav1.DeletePropagationBackground)
 }
 
 // compare says what is wrong with an object; the text is empty when nothing is.

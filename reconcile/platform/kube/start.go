@@ -71,7 +71,7 @@ func (p *Platform) furnish(ctx context.Context, now *seen, need map[string]int) 
 			return err
 		}
 	}
-	return nil
+	return p.tidy(ctx)
 }
 
 // sized is a StatefulSet as it is to be applied. What can't be changed on one

@@ -75,6 +75,34 @@ func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
 	}
 }
 
+func TestANetworkPolicyThatIsNotWantedAnyMoreIsRemoved(t *testing.T) {
+	b := begins(t)
+	topology := load(t, "plain")
+	topology.Platform.Kubernetes.Namespace = b.namespace
+	there := func() bool {
+		found, err := b.platform("plain").api.get(b, networkPolicies, "orders")
+		b.must(err)
+		return found != nil
+	}
+	open, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	topology.Platform.Kubernetes.NetworkPolicy = true
+	closed, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	for _, removes := range []func() error{func() error { return open.Furnish(b) }, func() error { return open.tidy(b) }} {
+		b.must(closed.Furnish(b))
+		wrong, err := open.Fixtures(b)
+		b.must(err)
+		if want := []cluster.Fixture{{Name: "NetworkPolicy orders", Text: "is not wanted any more"}}; !there() || cmp.Diff(want, wrong) != "" {
+			t.Errorf("told: %+v", wrong)
+		}
+		b.must(removes())
+		if there() {
+			t.Error("it is still there")
+		}
+	}
+}
+
 func TestStopTakesOnlyTheHighestOrdinals(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain")
