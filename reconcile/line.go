@@ -57,7 +57,7 @@ func (l *line) look(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	next := l.next(seen)
+	seen, next := l.measured(ctx, seen)
 	if !l.observed || !alike(l.plan, next) {
 		l.advance()
 		l.tried = false
@@ -90,6 +90,18 @@ func (l *line) observe(ctx context.Context) (cluster.State, bool) {
 			return cluster.State{}, false
 		}
 	}
+}
+
+// measured plans, and once more with figures of what would move, where something
+// would: a pass that changes nothing asks for none.
+func (l *line) measured(ctx context.Context, seen cluster.State) (cluster.State, plan.Plan) {
+	next := l.next(seen)
+	m, ok := l.c.(Measurer)
+	if !ok || len(next.Unmeasured) == 0 {
+		return seen, next
+	}
+	seen = m.Measure(ctx, seen, next.Unmeasured)
+	return seen, l.next(seen)
 }
 
 // next is the rest of the plan that has begun, or a new one. A rest goes to
@@ -235,7 +247,8 @@ func (l *line) remember() {
 // glance looks once and keeps the older picture if that fails.
 func (l *line) glance(ctx context.Context) {
 	if seen, err := l.c.Observe(ctx); err == nil && ctx.Err() == nil {
-		l.seen, l.plan, l.stale = seen, l.next(seen), false
+		l.seen, l.plan = l.measured(ctx, seen)
+		l.stale = false
 	}
 }
 

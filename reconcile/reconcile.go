@@ -32,6 +32,14 @@ type Rememberer interface {
 	Remember(seen cluster.State) error
 }
 
+// Measurer is a cluster that can tell what moves would take along.
+type Measurer interface {
+	// Measure returns seen with what was asked of the ends of moves: weights of the
+	// slots, and what speaks against moving them atomically. What can't be told is
+	// left unknown.
+	Measure(ctx context.Context, seen cluster.State, moves []plan.Step) cluster.State
+}
+
 // Cluster is all this package can do to the world.
 type Cluster interface {
 	// Observe asks every member. Silence is in the state, not an error; an

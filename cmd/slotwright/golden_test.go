@@ -56,8 +56,12 @@ func looks(t *testing.T) []surveyed {
 			{Stage: 1, Kind: plan.Start, Node: "a-2", Reason: "the topology wants it"},
 			{Stage: 2, Kind: plan.Meet, Node: "a-2", Reason: "a-2 is not a member yet"},
 			{Stage: 3, Kind: plan.Follow, Node: "b-2", To: "a-2", Bytes: 1_600_000, Shard: "a-2"},
-			{Stage: 4, Kind: plan.Move, From: "a-0", To: "a-2", Slots: slots(t, "4096-5461"), Keys: 83354, Reason: "a-2 takes its share"},
-			{Stage: 4, Kind: plan.Move, From: "b-0", To: "a-2", Slots: slots(t, "1,3,5,7,9,11"), Keys: 1},
+			{Stage: 4, Kind: plan.Move, From: "a-0", To: "a-2", Slots: slots(t, "4096-5461"), Keys: 83354, Bytes: 16_670_800, ETA: 2,
+				Engine: plan.Migrate, EngineReason: "a-0 has modules that forbid the atomic way: search", Reason: "a-2 takes its share"},
+			{Stage: 4, Kind: plan.Move, From: "b-0", To: "a-2", Slots: slots(t, "1,3,5,7,9,11"), Keys: 3_000_000, Bytes: 600_000_000, ETA: 16,
+				Engine: plan.Atomic, EngineReason: "both run Valkey 9 or newer"},
+			{Stage: 4, Kind: plan.Move, From: "d-0", To: "e-2", Slots: slots(t, "77"), Keys: 1, Bytes: 96, ETA: 1,
+				Engine: plan.Migrate, EngineReason: "neither runs Valkey 9 or newer"},
 			{Stage: 5, Kind: plan.Promote, Node: "c-1", From: "c-0", Bare: true, Shard: "c-1"},
 			{Stage: 6, Kind: plan.Forget, Node: "c-0"},
 			{Stage: 7, Kind: plan.Stop, Node: "c-0"},
@@ -152,6 +156,16 @@ func TestExitCodesOfPlans(t *testing.T) {
 	} {
 		if got := codeOfPlans(c.of, c.detailed); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTimesReadAsCoarseAsTheyAre(t *testing.T) {
+	for seconds, want := range map[int64]string{
+		1: "1 s", 9: "9 s", 12: "10 s", 13: "15 s", 54: "55 s", 55: "1 min", 89: "1 min", 90: "2 min", 5399: "90 min", 5400: "2 h", 9000: "3 h",
+	} {
+		if got := lasting(seconds); got != want {
+			t.Errorf("lasting(%d) = %q, want %q", seconds, got, want)
 		}
 	}
 }

@@ -43,6 +43,11 @@ type stepJSON struct {
 	Bare   bool              `json:"bare,omitempty"`
 	Kept   bool              `json:"kept,omitempty"`
 	Reason string            `json:"reason,omitempty"`
+	Engine plan.Engine       `json:"engine,omitempty"` // of a Move: atomic or migrate
+	// EngineReason is why it is that engine, ETA about how many seconds the move
+	// takes by itself; absent when it can't be told.
+	EngineReason string `json:"engineReason,omitempty"`
+	ETA          int64  `json:"eta,omitempty"`
 }
 
 type holdJSON struct {
@@ -90,6 +95,7 @@ func jsonOfStep(s plan.Step) stepJSON {
 		Stage: s.Stage, Kind: s.Kind, Node: s.Node, From: s.From, To: s.To,
 		Slots: s.Slots.String(), Count: s.Slots.Len(),
 		Bytes: max(0, s.Bytes), Config: s.Config, Shard: s.Shard, Bare: s.Bare, Kept: s.Kept, Reason: s.Reason,
+		Engine: s.Engine, EngineReason: s.EngineReason, ETA: s.ETA,
 	}
 	if s.Keys != unknown && (s.Kind == plan.Move || s.Kind == plan.Close) {
 		out.Keys = &s.Keys

@@ -65,11 +65,21 @@ func stepsText(w io.Writer, p paint, steps []plan.Step) {
 		group := together(steps[n:])
 		if s := group[0]; s.Stage != stage {
 			stage = s.Stage
-			fmt.Fprintf(w, "\n  Stage %d\n", stage)
+			fmt.Fprintf(w, "\n  Stage %d%s\n", stage, stageLasts(steps[n:]))
 		}
 		groupText(w, p, n+1, group)
 		n += len(group)
 	}
+}
+
+// stageLasts is how long the stage that begins here takes, where its moves tell:
+// they run at once, so it is not their sum.
+func stageLasts(steps []plan.Step) string {
+	eta := plan.ETA(plan.Plan{Steps: steps}.First())
+	if eta == 0 {
+		return ""
+	}
+	return ", about " + lasting(eta)
 }
 
 // together are the first steps that one line can tell: of one kind, in one

@@ -16,7 +16,9 @@ type summary struct {
 	Assign    int      `json:"assign"` // slots that nobody owned
 	Stop      []string `json:"stop"`
 	MoveSlots int      `json:"moveSlots"`
-	MoveKeys  int64    `json:"moveKeys"` // about how many; -1 when it can't be told
+	MoveKeys  int64    `json:"moveKeys"`  // about how many; -1 when it can't be told
+	MoveBytes int64    `json:"moveBytes"` // likewise
+	ETA       int64    `json:"eta"`       // about how many seconds slots move; 0 when it can't be told
 	Promote   int      `json:"promote"`
 	Follow    int      `json:"follow"`
 	Configure int      `json:"configure"`
@@ -41,6 +43,7 @@ func sum(p plan.Plan) summary {
 		case plan.Move:
 			s.MoveSlots += step.Slots.Len()
 			s.MoveKeys = plus(s.MoveKeys, step.Keys)
+			s.MoveBytes = plus(s.MoveBytes, step.Bytes)
 		case plan.Promote:
 			s.Promote++
 		case plan.Follow:
@@ -61,6 +64,7 @@ func sum(p plan.Plan) summary {
 			s.Removed = append(s.Removed, step.Node)
 		}
 	}
+	s.ETA = plan.ETA(p.Steps)
 	slices.Sort(s.Removed)
 	s.Removed = slices.Compact(s.Removed)
 	return s
@@ -78,7 +82,7 @@ func plus(a, b int64) int64 {
 func (s summary) String() string {
 	slots := does(s.MoveSlots, "slot", "move")
 	if s.MoveSlots > 0 && s.MoveKeys != unknown {
-		slots += fmt.Sprintf(" (%s)", aboutKeys(s.MoveKeys))
+		slots += fmt.Sprintf(" (%s)", strings.Join(append([]string{aboutKeys(s.MoveKeys)}, load(s.MoveBytes, s.ETA)...), ", "))
 	}
 	parts := []string{
 		does(len(s.Start), "node", "start"),

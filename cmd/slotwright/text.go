@@ -56,6 +56,19 @@ func keys(n int64) string {
 	return about(n) + " keys"
 }
 
+// lasting is an estimate of time, as coarse as it is.
+func lasting(seconds int64) string {
+	switch {
+	case seconds < 10:
+		return fmt.Sprintf("%d s", seconds)
+	case seconds < 55:
+		return fmt.Sprintf("%d s", (seconds+2)/5*5)
+	case seconds < 90*60:
+		return fmt.Sprintf("%d min", max(1, (seconds+30)/60))
+	}
+	return fmt.Sprintf("%d h", (seconds+30*60)/3600)
+}
+
 // aboutKeys is an estimate in words.
 func aboutKeys(n int64) string {
 	if n == 0 {

@@ -47,6 +47,7 @@ func (n *node) speak() {
 	n.IP, n.Hostname = n.self.Host, n.self.Name
 	n.Keys, n.Linked, n.Ready = info.Keys, info.Linked, info.Ready
 	n.Memory, n.Server, n.Config = info.Memory, info.Server, info.Config
+	n.Memory.Limit = n.place.Memory
 	n.Borrowed, n.Syncing = info.Borrowed, info.Syncing
 	if ip := info.Config[AnnounceIP]; ip != "" {
 		n.Announced = joinAddr(ip, n.self.Port)

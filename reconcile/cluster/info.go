@@ -133,6 +133,20 @@ func (r *infoReader) done() Info {
 	return r.info
 }
 
+// Unready reads INFO modules: the modules that do not say that they support
+// atomic slot migration. A server with one of them loaded refuses to send and to
+// take slots so (module.c, moduleVerifyAllAllowAtomicSlotMigrationOrReply).
+func Unready(text string) []string {
+	var out []string
+	for row := range strings.SplitSeq(text, "\n") {
+		fields, ok := strings.CutPrefix(row, "module:name=")
+		if name, rest, _ := strings.Cut(fields, ","); ok && !strings.Contains(rest, "handle-atomic-slot-migration") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 func number(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {

@@ -6,6 +6,8 @@ package cluster
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -41,6 +43,9 @@ type Place struct {
 	Elsewhere string
 	// Remark is what people should know of the place and nothing waits for.
 	Remark string
+	// Memory is how many bytes the platform lets it use: one that uses more is
+	// killed. 0 is no limit, or that the platform does not know.
+	Memory int64
 }
 
 // AnnounceIP is the directive by which a server says where others reach it.
@@ -138,6 +143,12 @@ type Node struct {
 	// Config are the live values of the directives the topology names, and of
 	// those that slotwright switches for its own work.
 	Config map[string]string
+	// Modules are the loaded modules that do not say that they support atomic slot
+	// migration, and Loginless says that the node has no primaryauth to log in with
+	// at other masters, though they demand it. Both are asked only where slots
+	// would move atomically.
+	Modules   []string
+	Loginless bool
 	// Borrowed says that an earlier run switched cluster-allow-replica-migration
 	// off here and did not put it back.
 	Borrowed bool
@@ -156,6 +167,7 @@ type Memory struct {
 	Dataset int64 // used_memory_dataset; Unknown likewise
 	Max     int64 // maxmemory; 0 is no limit
 	System  int64 // total_system_memory; 0 when not told
+	Limit   int64 // of its container, see Place.Memory; 0 is no limit
 	Policy  string
 }
 
@@ -164,6 +176,13 @@ type Server struct {
 	Name      string // redis or valkey
 	Version   string // "7.0.15"
 	Databases int    // databases usable in cluster mode, 1 before Valkey 9
+}
+
+// Valkey reports whether it is Valkey of this major version or a newer one.
+func (s Server) Valkey(least int) bool {
+	major, _, _ := strings.Cut(s.Version, ".")
+	v, err := strconv.Atoi(major)
+	return s.Name == "valkey" && err == nil && v >= least
 }
 
 // Open is a slot caught between two nodes, as one node's own line marks it, or
@@ -214,6 +233,8 @@ type State struct {
 	Former []Former
 	// Formed says that some answering node is a member: there is a cluster.
 	Formed bool
+	// Weights are what slots hold, where it was asked: of slots that would move.
+	Weights map[int]Weight
 }
 
 // SortOpen puts Open into its order.

@@ -27,9 +27,10 @@ type export struct {
 	before int64 // what the source had sent in slot migrations before; see measure
 }
 
-// atomic says whether both ends of a step can migrate slots atomically.
+// atomic says whether the slots of a step go atomically, as its plan says.
 func (p *party) atomic(s plan.Step) bool {
-	return valkey(p.seen.Node(s.From), 9) && valkey(p.seen.Node(s.To), 9)
+	engine, _ := plan.EngineFor(p.seen.Node(s.From), p.seen.Node(s.To))
+	return engine == plan.Atomic
 }
 
 // export sends what can go atomically, all sources at once, and returns the

@@ -3,8 +3,6 @@ package live
 import (
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -33,12 +31,7 @@ func (p *party) abreast(n *cluster.Node) []Conn {
 
 // valkey says whether a node runs Valkey of this major version or a newer one.
 func valkey(n *cluster.Node, least int) bool {
-	if n == nil || n.Server.Name != "valkey" {
-		return false
-	}
-	major, _, _ := strings.Cut(n.Server.Version, ".")
-	v, err := strconv.Atoi(major)
-	return err == nil && v >= least
+	return n != nil && n.Server.Valkey(least)
 }
 
 // mark sends commands whose order does not matter, over all lanes.

@@ -23,6 +23,8 @@ type draft struct {
 	exact bool // go to exact targets, whatever the tolerance
 	aim   aim
 	holds []Hold
+	// unmeasured are the moves that were estimated without weights of their slots.
+	unmeasured []Step
 
 	// Read off now by look, indexed like now.Nodes.
 	at        map[string]int // by name

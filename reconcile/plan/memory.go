@@ -6,8 +6,8 @@ import (
 	"github.com/slotwright/slotwright/reconcile/cluster"
 )
 
-// margin is what a receiver needs beyond the estimate, in percent of it: keys
-// are not spread evenly over slots, and copies need buffers.
+// margin is what a receiver needs beyond the estimate, in percent of it: a sample
+// is not the whole, tables grow with their keys, and copies need buffers.
 const margin = 10
 
 // roomFor reports whether every receiver has memory for what would move there.
@@ -21,6 +21,9 @@ func (d *draft) roomFor(moves []Step) bool {
 		if m.Bytes > 0 {
 			incoming[m.To] += m.Bytes + m.Bytes*margin/100
 		}
+		if d.now.Weight(m.Slots).Keys == cluster.Unknown {
+			d.unmeasured = append(d.unmeasured, m)
+		}
 	}
 	ok := true
 	for _, to := range order {
@@ -33,23 +36,34 @@ func (d *draft) roomFor(moves []Step) bool {
 }
 
 // fullness is the hold when node i has no room for so many bytes more.
-// Without maxmemory the machine is the limit; others use it too, so it is only
-// the last bound.
 func (d *draft) fullness(i int, incoming int64) (Hold, bool) {
 	n := d.node(i)
 	m := n.Memory
-	limit, what := m.Max, "maxmemory"
-	if limit == 0 {
-		limit, what = m.System, "memory of the machine"
-	}
-	if limit == 0 || m.Used < 0 || m.Used+incoming <= limit {
+	bound, what := boundOf(m)
+	if bound == 0 || m.Used < 0 || m.Used+incoming <= bound {
 		return Hold{}, false
 	}
-	need := fmt.Sprintf("%s uses %s and would get about %s more, over the %s of %s", n.Name, sizeText(m.Used), sizeText(incoming), sizeText(limit), what)
-	if m.Max > 0 && m.Policy != "" && m.Policy != "noeviction" {
+	need := fmt.Sprintf("%s uses %s and would get about %s more, over the %s of %s", n.Name, sizeText(m.Used), sizeText(incoming), sizeText(bound), what)
+	switch {
+	case bound != m.Max:
+		return Hold{Stuck, NoMemory, n.Name, need, "give it more memory, or add masters"}, true
+	case m.Policy != "" && m.Policy != "noeviction":
 		return Hold{Stuck, WouldEvict, n.Name, need + "; with maxmemory-policy " + m.Policy + " it would drop keys silently", "raise maxmemory, or add masters"}, true
 	}
 	return Hold{Stuck, NoMemory, n.Name, need, "raise maxmemory, use larger nodes, or add masters"}, true
+}
+
+// boundOf is what a node may use, and by whose word: the less of maxmemory and
+// the limit of its container. Without both the machine is the last bound, for
+// others use it, too.
+func boundOf(m cluster.Memory) (bytes int64, what string) {
+	switch {
+	case m.Limit > 0 && (m.Max == 0 || m.Limit < m.Max):
+		return m.Limit, "its container's limit"
+	case m.Max > 0:
+		return m.Max, "maxmemory"
+	}
+	return m.System, "memory of the machine"
 }
 
 // sizeText is bytes for people.

@@ -47,14 +47,19 @@ func (d *draft) movesFrom(from int) []Step {
 	}
 	var out []Step
 	for _, k := range slices.Sorted(maps.Keys(byShard)) {
-		s, slots := d.aim.shards[k], *byShard[k]
-		out = append(out, Step{
-			Kind: Move, From: d.name(from), To: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: d.whyMove(from, s),
-			Keys:  share(d.node(from).Keys, slots.Len(), d.have[from]),
-			Bytes: share(d.node(from).Memory.Dataset, slots.Len(), d.have[from]),
-		})
+		out = append(out, d.moveTo(d.aim.shards[k], from, *byShard[k]))
 	}
 	return out
+}
+
+// moveTo is the move of slots from a master to the shard s.
+func (d *draft) moveTo(s *shard, from int, slots slot.Set) Step {
+	m := Step{Kind: Move, From: d.name(from), To: d.name(s.master), Slots: slots, Shard: d.name(s.master), Reason: d.whyMove(from, s)}
+	w := weigh(&d.now, d.node(from), slots)
+	m.Keys, m.Bytes = w.Keys, w.Bytes
+	m.Engine, m.EngineReason = EngineFor(d.node(from), d.node(s.master))
+	m.ETA = ETA([]Step{m})
+	return m
 }
 
 func (d *draft) whyMove(from int, to *shard) string {
@@ -67,9 +72,23 @@ func (d *draft) whyMove(from int, to *shard) string {
 	return "an even share for both"
 }
 
-// share is the part of total that n of all slots hold, if keys are spread
-// evenly over them.
-func share(total int64, n, all int) int64 {
+// weigh is what slots hold at the node that owns them: what was measured, else
+// the part of what the node holds that falls to them by keys or, where those were
+// not counted either, by slots.
+func weigh(now *cluster.State, owner *cluster.Node, slots slot.Set) cluster.Weight {
+	w := now.Weight(slots)
+	if w.Keys == cluster.Unknown {
+		n, all := int64(slots.Len()), int64(owner.Slots.Len())
+		return cluster.Weight{Keys: share(owner.Keys, n, all), Bytes: share(owner.Memory.Dataset, n, all)}
+	}
+	if w.Bytes == cluster.Unknown {
+		w.Bytes = share(owner.Memory.Dataset, w.Keys, max(owner.Keys, w.Keys))
+	}
+	return w
+}
+
+// share is the n-th part of all of a total.
+func share(total, n, all int64) int64 {
 	if total < 0 || all == 0 {
 		return cluster.Unknown
 	}
@@ -131,10 +150,10 @@ func (s *Step) moved(now *cluster.State) {
 		return
 	}
 	slots := s.Slots.Intersect(from.Slots)
-	keys := share(from.Keys, slots.Len(), from.Slots.Len())
+	keys := weigh(now, from, slots).Keys
 	from.Slots, to.Slots = from.Slots.Minus(slots), to.Slots.Union(slots)
 	if keys > 0 && to.Keys >= 0 {
-		from.Keys -= keys
+		from.Keys = max(0, from.Keys-keys)
 		to.Keys += keys
 	}
 	if from.Slots == (slot.Set{}) {

@@ -10,6 +10,9 @@ type Plan struct {
 	Holds   []Hold   `json:"holds,omitempty"`
 	Notes   []string `json:"notes,omitempty"` // what people should know and nothing waits for: spare nodes, strangers, stale permissions
 	Goal    Goal     `json:"goal"`
+	// Unmeasured are moves, planned or held for want of memory, of slots whose
+	// weights the state does not tell.
+	Unmeasured []Step `json:"-"`
 }
 
 // Kind is what a step does. The kinds are closed.
@@ -36,19 +39,23 @@ const (
 // Step is one change that either happened or did not, on one node or, for
 // Move, Close, Follow and Promote, between two.
 type Step struct {
-	Stage  int               `json:"stage"` // steps of one stage may run together, in any order
-	Kind   Kind              `json:"kind"`
-	Node   string            `json:"node,omitempty"`
-	From   string            `json:"from,omitempty"`
-	To     string            `json:"to,omitempty"`
-	Slots  slot.Set          `json:"slots,omitzero"`
-	Keys   int64             `json:"keys,omitempty"`  // about how many keys move; Unknown when it can't be told
-	Bytes  int64             `json:"bytes,omitempty"` // about how many bytes move or are copied
-	Config map[string]string `json:"config,omitempty"`
-	Shard  string            `json:"shard,omitempty"` // name of the shard's leader when the step runs
-	Bare   bool              `json:"bare,omitempty"`  // the shard has no synced replica while the step runs
-	Kept   bool              `json:"kept,omitempty"`  // Destroy: the volumes with the data outlive the node
-	Reason string            `json:"reason,omitempty"`
+	Stage  int      `json:"stage"` // steps of one stage may run together, in any order
+	Kind   Kind     `json:"kind"`
+	Node   string   `json:"node,omitempty"`
+	From   string   `json:"from,omitempty"`
+	To     string   `json:"to,omitempty"`
+	Slots  slot.Set `json:"slots,omitzero"`
+	Keys   int64    `json:"keys,omitempty"`   // about how many keys move; Unknown when it can't be told
+	Bytes  int64    `json:"bytes,omitempty"`  // about how many bytes move or are copied
+	ETA    int64    `json:"eta,omitempty"`    // about how many seconds a Move takes by itself; 0 when it can't be told
+	Engine Engine   `json:"engine,omitempty"` // of a Move
+	// EngineReason is why it is that engine.
+	EngineReason string            `json:"engineReason,omitempty"`
+	Config       map[string]string `json:"config,omitempty"`
+	Shard        string            `json:"shard,omitempty"` // name of the shard's leader when the step runs
+	Bare         bool              `json:"bare,omitempty"`  // the shard has no synced replica while the step runs
+	Kept         bool              `json:"kept,omitempty"`  // Destroy: the volumes with the data outlive the node
+	Reason       string            `json:"reason,omitempty"`
 }
 
 // Why says who can lift a hold.

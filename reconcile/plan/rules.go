@@ -79,6 +79,7 @@ func (d *draft) make() Plan {
 	p.Goal = d.goal()
 	p.Notes = d.notes()
 	p.Steps = d.walk()
+	p.Unmeasured = d.unmeasured
 	p.Goal.Shards = d.goalShards()
 	p.Holds = tidyHolds(append(d.holds, d.problems()...))
 	if note := p.misfit(d.want.Allow.Plan); note != "" {

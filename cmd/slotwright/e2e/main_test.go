@@ -123,6 +123,8 @@ type step struct {
 	Stage                       int
 	Kind, Node, From, To, Slots string
 	Count                       int
+	Keys, Bytes, ETA            int64
+	Engine, EngineReason        string
 }
 
 type hold struct{ Why, Code, Node, Text, Lift string }
