@@ -40,8 +40,8 @@ Exit codes: 0 all is as wanted, 1 error, 3 something is held, with the reason.
 
 With -o json every line is one event with the fields formatVersion, time, event
 and cluster. The events are: plan (plan), began (steps), progress (progress, with
-step, done, total, keys, bytes, latencyMicros, text), ended (steps, error),
-waiting (holds), result (holds, error, and result with state, done, failed,
+step, done, total, keys, bytes, latencyMicros, windowMicros, text), ended (steps,
+error), waiting (holds), result (holds, error, and result with state, done, failed,
 notStarted), exit (code).`,
 		Example: `  slotwright apply orders.yaml
   slotwright apply --auto-approve --timeout 10m topologies/

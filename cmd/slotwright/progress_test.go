@@ -37,7 +37,7 @@ func TestHowFarAStepIs(t *testing.T) {
 		if got := behind(c.progress); got != c.behind {
 			t.Errorf("%s: %d of %d behind it, want %d", name, got, weight(c.progress.Step), c.behind)
 		}
-		if got := far(c.progress); got != c.says {
+		if got := far(c.progress, 0); got != c.says {
 			t.Errorf("%s: says %q, want %q", name, got, c.says)
 		}
 	}

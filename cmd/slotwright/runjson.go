@@ -86,7 +86,7 @@ func jsonOfFollowed(c follow.Cluster) followedJSON {
 }
 
 func jsonOfProgress(p plan.Progress) progressJSON {
-	return progressJSON{jsonOfStep(p.Step), p.Done, p.Total, p.Keys, p.KeysTotal, p.Bytes, p.Latency, p.Text}
+	return progressJSON{jsonOfStep(p.Step), p.Done, p.Total, p.Keys, p.KeysTotal, p.Bytes, p.Latency, p.Window, p.Text}
 }
 
 // moment is a time for JSON: null when there was none.

@@ -26,6 +26,7 @@ type runLog struct {
 
 // laneLog is what was said of one cluster.
 type laneLog struct {
+	begun time.Time            // of the running stage
 	spoke map[string]time.Time // of a running step, when
 	plan  string               // the last plan logged
 	waits string               // the last holds waited for
@@ -57,7 +58,7 @@ func (r *runLog) event(e reconcile.Event) {
 	case reconcile.Planned:
 		lane.planned(log, e.Plan)
 	case reconcile.Began:
-		lane.spoke, lane.waits = map[string]time.Time{}, ""
+		lane.begun, lane.spoke, lane.waits = time.Now(), map[string]time.Time{}, ""
 		for _, s := range e.Stage {
 			lane.spoke[deed(s)] = time.Now()
 			log.Info("step begins", "step", deed(s), "why", because(s))
@@ -105,15 +106,15 @@ func (l *laneLog) planned(log *slog.Logger, p plan.Plan) {
 
 func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
 	const every = 10 * time.Second
-	name := deed(p.Step)
+	name, took := deed(p.Step), time.Since(l.begun)
 	switch {
 	case p.Total > 0 && p.Done >= p.Total:
-		if p.Text != "" {
-			log = log.With("note", p.Text)
+		if note := ended(p, took); note != "" {
+			log = log.With("note", note)
 		}
 		log.Info("step done", "step", name)
 	case time.Since(l.spoke[name]) >= every:
-		log.Info("step goes on", "step", name, "progress", far(p))
+		log.Info("step goes on", "step", name, "progress", far(p, took))
 	default:
 		return
 	}

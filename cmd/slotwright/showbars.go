@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +19,9 @@ type barShow struct {
 	short string // why the last stage came short, as last printed
 	bars  *mpb.Progress
 	bar   *mpb.Bar
-	far   map[string]plan.Progress // by what a step does
-	begun time.Time                // of the running stage
-	done  atomic.Int64             // keys moved in the running stage
+	far   map[string]plan.Progress      // by what a step does
+	begun time.Time                     // of the running stage
+	sum   atomic.Pointer[plan.Progress] // of the running stage, see both
 }
 
 func (b *barShow) event(e reconcile.Event) {
@@ -39,7 +40,7 @@ func (b *barShow) event(e reconcile.Event) {
 func (b *barShow) begin(e reconcile.Event) {
 	b.clear()
 	b.far = map[string]plan.Progress{}
-	b.done.Store(0)
+	b.sum.Store(&plan.Progress{})
 	b.begun = time.Now()
 	var total int64
 	for _, s := range e.Stage {
@@ -48,9 +49,10 @@ func (b *barShow) begin(e reconcile.Event) {
 	b.bar = b.container().AddBar(total,
 		mpb.PrependDecorators(decor.Name(clean(e.Cluster+": "+tally(e.Stage))+" "), decor.Any(doneOf)),
 		mpb.AppendDecorators(
-			decor.Any(b.keysMoved),
+			decor.Any(func(decor.Statistics) string { return b.moved() }),
 			decor.Any(b.speed),
 			decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8}),
+			decor.Any(func(decor.Statistics) string { return b.waits(" ") }),
 		),
 		mpb.BarRemoveOnComplete(),
 	)
@@ -91,13 +93,10 @@ func (b *barShow) speed(s decor.Statistics) string {
 	return fmt.Sprintf(" %.0f/s", float64(s.Current)/grain/max(time.Since(b.begun).Seconds(), 0.001))
 }
 
-func (b *barShow) keysMoved(decor.Statistics) string { return b.moved() }
+func (b *barShow) moved() string { return after(", ", strings.Join(moved(*b.sum.Load()), ", ")) }
 
-func (b *barShow) moved() string {
-	if n := b.done.Load(); n > 0 {
-		return ", " + keys(n)
-	}
-	return ""
+func (b *barShow) waits(lead string) string {
+	return after(lead, strings.Join(waits(*b.sum.Load()), ", "))
 }
 
 func (b *barShow) advance(p plan.Progress) {
@@ -105,13 +104,24 @@ func (b *barShow) advance(p plan.Progress) {
 		return
 	}
 	b.far[deed(p.Step)] = p
-	var done, moved int64
+	var done int64
+	var sum plan.Progress
 	for _, p := range b.far {
-		moved += p.Keys
 		done += behind(p)
+		sum = both(sum, p)
 	}
-	b.done.Store(moved)
+	b.sum.Store(&sum)
 	b.bar.SetCurrent(done)
+}
+
+// both is what two steps tell together: all that has moved, the longest wait and
+// the narrowest window.
+func both(a, b plan.Progress) plan.Progress {
+	window := max(a.Window, b.Window)
+	if a.Window > 0 && b.Window > 0 {
+		window = min(a.Window, b.Window)
+	}
+	return plan.Progress{Keys: a.Keys + b.Keys, Bytes: a.Bytes + b.Bytes, Latency: max(a.Latency, b.Latency), Window: window}
 }
 
 func (b *barShow) end(e reconcile.Event) {
@@ -121,7 +131,7 @@ func (b *barShow) end(e reconcile.Event) {
 	if e.Err == nil {
 		b.clear()
 		took := time.Since(b.begun).Round(100 * time.Millisecond)
-		fmt.Fprintf(b.container(), "%s: done: %s%s in %s\n", e.Cluster, clean(tally(e.Stage)), b.moved(), took)
+		fmt.Fprintf(b.container(), "%s: done: %s%s in %s%s\n", e.Cluster, clean(tally(e.Stage)), after(", ", strings.Join(total(*b.sum.Load()), ", ")), took, b.waits(", "))
 		return
 	}
 	b.clear()

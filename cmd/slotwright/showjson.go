@@ -41,6 +41,7 @@ type progressJSON struct {
 	KeysTotal int64    `json:"keysTotal,omitempty"`
 	Bytes     int64    `json:"bytes"`
 	Latency   int64    `json:"latencyMicros,omitempty"`
+	Window    int64    `json:"windowMicros,omitempty"`
 	Text      string   `json:"text,omitempty"`
 }
 

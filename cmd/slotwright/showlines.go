@@ -12,6 +12,7 @@ import (
 // while it runs, one every few seconds.
 type lineShow struct {
 	textShow
+	begun time.Time            // of the running stage
 	said  map[string]time.Time // when a running step was last spoken of
 	waits string               // the holds waited for, as last printed
 	short string               // why the last stage came short, as last printed
@@ -24,7 +25,7 @@ func (l *lineShow) over() {}
 func (l *lineShow) event(e reconcile.Event) {
 	switch e.What {
 	case reconcile.Began:
-		l.said = map[string]time.Time{}
+		l.begun, l.said = time.Now(), map[string]time.Time{}
 		l.waits = ""
 		l.line(e.Cluster, "stage begins: %s", tally(e.Stage))
 		for _, s := range e.Stage {
@@ -53,14 +54,12 @@ func (l *lineShow) ended(e reconcile.Event) {
 }
 
 func (l *lineShow) advanced(cluster string, p plan.Progress) {
-	name := deed(p.Step)
+	name, took := deed(p.Step), time.Since(l.begun)
 	switch {
-	case p.Total > 0 && p.Done >= p.Total && p.Text != "":
-		l.line(cluster, "done: %s (%s)", name, p.Text)
 	case p.Total > 0 && p.Done >= p.Total:
-		l.line(cluster, "done: %s", name)
+		l.line(cluster, "done: %s%s", name, after(": ", ended(p, took)))
 	case time.Since(l.said[name]) >= quiet:
-		l.line(cluster, "%s: %s", name, far(p))
+		l.line(cluster, "%s: %s", name, far(p, took))
 	default:
 		return
 	}
@@ -69,28 +68,6 @@ func (l *lineShow) advanced(cluster string, p plan.Progress) {
 
 func (l *lineShow) line(cluster, format string, args ...any) {
 	fmt.Fprintf(l.err, "%s: %s\n", cluster, clean(fmt.Sprintf(format, args...)))
-}
-
-// far is how far a step has come.
-func far(p plan.Progress) string {
-	text := p.Text
-	if p.Total > 1 {
-		text = fmt.Sprintf("%d of %d slots, %s", p.Done, p.Total, keysOf(p)) + after(", ", p.Text)
-	} else if p.KeysTotal > 0 {
-		text = keysOf(p) + after(", ", p.Text)
-	}
-	if text == "" {
-		text = "running"
-	}
-	return text
-}
-
-// keysOf is how many keys have moved, and of how many where that is known.
-func keysOf(p plan.Progress) string {
-	if p.KeysTotal == 0 {
-		return keys(p.Keys)
-	}
-	return fmt.Sprintf("%s of %s", about(p.Keys), aboutKeys(p.KeysTotal))
 }
 
 // tally is the steps of a stage by kind: "3 Meet, 1 Assign". A lone step is

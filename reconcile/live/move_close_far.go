@@ -31,6 +31,7 @@ func (c *closed) progress() plan.Progress {
 		p.Keys += w.sent.Load()
 		p.Bytes += w.bytes.Load()
 		p.Latency = max(w.from.probe.high(), w.to.probe.high()).Microseconds()
+		p.Window = w.from.pace.window().Microseconds()
 	}
 	return p
 }

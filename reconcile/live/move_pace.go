@@ -42,6 +42,16 @@ func (p *pace) room() float64 {
 	return p.length.Seconds() / p.cost
 }
 
+// window is how long a burst may take, as last chosen; 0 before the first one.
+func (p *pace) window() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.chosen.IsZero() {
+		return 0
+	}
+	return p.length
+}
+
 // takes is how long one key of so many bytes keeps the source busy.
 func (p *pace) takes(bytes int64) time.Duration {
 	p.mu.Lock()

@@ -182,7 +182,7 @@ func (r *route) progress() plan.Progress {
 	total := r.step.Slots.Len()
 	p := plan.Progress{
 		Step: r.step, Done: total - r.left, Total: total, Keys: r.sent.Load(), Bytes: r.bytes.Load(),
-		Latency: max(r.from.probe.high(), r.to.probe.high()).Microseconds(),
+		Latency: max(r.from.probe.high(), r.to.probe.high()).Microseconds(), Window: r.from.pace.window().Microseconds(),
 	}
 	if text := r.text.Load(); text != nil {
 		p.Text = *text

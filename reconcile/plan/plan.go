@@ -89,6 +89,7 @@ type Progress struct {
 	Keys, Bytes int64 // moved so far
 	KeysTotal   int64 // keys to move in all, where they were counted (Close); else 0
 	Latency     int64 // microseconds that probes saw lately; 0 when not measured
+	Window      int64 // microseconds that a burst of MIGRATEs may take, as last chosen by them; 0 where there is none
 	Text        string
 }
 

@@ -21,9 +21,11 @@ type event struct {
 	Plan     *plan
 	Steps    []step
 	Progress *struct {
-		Step        step
-		Done, Total int
-		Text        string
+		Step                        step
+		Done, Total                 int
+		Keys, Bytes                 int64
+		LatencyMicros, WindowMicros int64
+		Text                        string
 	}
 	Holds []hold
 	Error string
