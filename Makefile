@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e e2e-stories e2e-truth e2e-open e2e-kube kube matrix soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
+.PHONY: help build test race e2e e2e-stories e2e-truth e2e-open e2e-kube kube matrix matrix-smoke movers mixed soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -63,18 +63,29 @@ kube: testbed ## the platform kubernetes against a real API server
 	KUBEBUILDER_ASSETS=$$(deploy/testbed/build) go test -tags apiserver -count 1 ./reconcile/platform/kube
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks
-# on replicas, whom members tell to forget. The clusters of two engines and
-# Valkey's databases come last. `make e2e-stories ENGINE=...` runs all.
+# on replicas, whom members tell to forget. `make e2e-stories ENGINE=...` runs all.
 core = ACommittedShape|AHalfMoved|AKeyWrittenAnew|AForgotten|ADeadMaster|ALeavingShard|ADrainedMaster|AReplacedNode
+# Servers that move slots by themselves, and marks that replicas have to agree to.
+movers = AnAtomic|ASource|AModule|Jobs|AJob|ALeftOver|WhatACancelled|AMoveThatIsStopped|AllSources|MarksThat
+# Clusters of two engines, and Valkey's databases.
+mixed = AClusterIsGrownAndShrunk|KeysOfEveryDatabase|AKeyInAnother
 
-matrix: engines ## the core of the end-to-end tests on the other engines
+matrix: core-redis-8.0 core-valkey-8 core-valkey-9.1 movers mixed ## the core of the end-to-end tests on the other engines; with -j2 in half the time
+
+matrix-smoke: core = ACommittedShape
+matrix-smoke: mixed = AClusterIsGrownAndShrunk
+matrix-smoke: matrix ## what CI has time for: on each, a cluster is grown and shrunk under clients
+
+core-%: engines
 	@$(servers)
-	@for engine in redis-8.0 valkey-8 valkey-9.1; do \
-		echo "$$engine"; \
-		SLOTWRIGHT_ENGINE=$(CURDIR)/.engines/$$engine go test -tags e2e -timeout 20m -count 1 -run '^Test($(core))' ./cmd/slotwright/e2e || exit 1; \
-	done
-	go test -tags engines -timeout 10m -count 1 -run '^Test(AnAtomic|ASource|AModule|Jobs|AJob|ALeftOver|WhatACancelled)' ./reconcile/live
-	SLOTWRIGHT_ENGINE= go test -tags 'e2e engines' -timeout 20m -count 1 -run '^Test(AClusterIsGrownAndShrunk|KeysOfEvery|AKeyInAnother)' ./cmd/slotwright/e2e
+	SLOTWRIGHT_ENGINE=$(CURDIR)/.engines/$* go test -tags e2e -timeout 20m -count 1 -run '^Test($(core))' ./cmd/slotwright/e2e
+
+movers: engines
+	go test -tags engines -timeout 10m -count 1 -run '^Test($(movers))' ./reconcile/live
+
+mixed: engines
+	@$(servers)
+	SLOTWRIGHT_ENGINE= go test -tags 'e2e engines' -timeout 20m -count 1 -run '^Test($(mixed))' ./cmd/slotwright/e2e
 
 soak: ## the daemon for SOAK, with everything around it failing; SOAK_SEED repeats a run
 	@$(servers)
