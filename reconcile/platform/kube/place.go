@@ -40,6 +40,7 @@ func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluste
 		out.Outdated = now.outdated(s.set, pod, p)
 		out.Exists = out.Exists && !(out.Outdated && neverRan(pod))
 	}
+	out.Memory = memoryOf(pod)
 	if ip := pod.Status.PodIP; ip != "" && pod.Status.Phase == corev1.PodRunning {
 		out.Addr = net.JoinHostPort(ip, strconv.Itoa(portOf(pod)))
 		if out.Host == "" {
@@ -51,6 +52,19 @@ func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluste
 		out.Trouble += "; " + text
 	}
 	return out
+}
+
+// memoryOf is the memory limit of a pod's server, in bytes; 0 without one. The
+// server is the container that listens for clients.
+func memoryOf(pod *corev1.Pod) int64 {
+	for _, c := range pod.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.Name == "redis" || port.Name == "client" {
+				return c.Resources.Limits.Memory().Value()
+			}
+		}
+	}
+	return 0
 }
 
 const notMadeYet = "its pod is not made yet"
