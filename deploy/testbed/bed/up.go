@@ -63,8 +63,14 @@ func (b *Bed) lay(tree cgroup.Hierarchies) error {
 	if err := b.save(); err != nil {
 		return err
 	}
-	return tree.Create(b.Group + hostGroup)
+	if err := tree.Create(b.Group + hostGroup); err != nil {
+		return err
+	}
+	return tree.Weigh(b.Group, weight*(1+len(b.Nodes)))
 }
+
+// weight is the share of the control plane, and of each node, in processes.
+const weight = 4
 
 func (b *Bed) launch(ctx context.Context, tree cgroup.Hierarchies, serve []string) error {
 	out, err := os.Create(b.logFile("testbed"))

@@ -82,6 +82,25 @@ func (h Hierarchies) Create(group string) error {
 	return nil
 }
 
+// Weigh gives the group as much of busy processors as so many processes get that
+// are in no group. Without it a group gets as much as one, however many are in it.
+func (h Hierarchies) Weigh(group string, processes int) error {
+	file, value := "cpu.shares", 1024*processes
+	if h.v2 {
+		file, value = "cpu.weight", min(100*processes, 10000)
+	}
+	for _, root := range h.roots {
+		path := filepath.Join(root, group, file)
+		if _, err := os.Stat(path); err != nil {
+			continue // it is another controller's tree
+		}
+		if err := os.WriteFile(path, []byte(strconv.Itoa(value)), 0); err != nil {
+			return fmt.Errorf("give the control group its share: %w", err)
+		}
+	}
+	return nil
+}
+
 // enable hands down what controllers there are; those that may not be handed
 // down are reported by the kubelet, which knows which it needs.
 func enable(dir string) {

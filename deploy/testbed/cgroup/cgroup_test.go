@@ -82,6 +82,27 @@ func TestANewGroupMayUseItsParentsProcessors(t *testing.T) {
 	}
 }
 
+func TestAGroupCountsForAsManyProcessesAsItIsSaid(t *testing.T) {
+	for file, c := range map[string]struct {
+		v2   bool
+		want string
+	}{"cpu.shares": {false, "8192"}, "cpu.weight": {true, "800"}} {
+		h := plain(t)
+		h.v2 = c.v2
+		if err := h.Create("bed"); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(h.roots[0], "bed", file)
+		write(t, path, "x")
+		if err := h.Weigh("bed", 8); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); string(got) != c.want {
+			t.Errorf("%s is %q, %v", file, got, err)
+		}
+	}
+}
+
 func TestProcessesOfGroupsBelowAreCountedAndThoseBesideAreNot(t *testing.T) {
 	h := plain(t)
 	for group, pids := range map[string]string{"bed": "", "bed/k1": "7\n0\n", "bed/k1/pod": "9\n", "bed2": "11\n"} {
