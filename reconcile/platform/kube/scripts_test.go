@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -69,22 +70,23 @@ func (p *inPod) script(name string) *exec.Cmd {
 }
 
 // start runs start.sh until the pod is ready. The server ends with the test.
-func (p *inPod) start() {
+func (p *inPod) start() *exec.Cmd {
 	p.Helper()
 	c := p.script("start.sh")
 	var log strings.Builder
-	c.Stdout, c.Stderr = &log, &log
+	c.Stdout, c.Stderr, c.SysProcAttr = &log, &log, &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
 		p.Fatal(err)
 	}
 	p.Cleanup(func() {
-		c.Process.Kill()
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 		_ = c.Wait()
 		if p.Failed() {
 			p.Logf("the server said:\n%s", log.String())
 		}
 	})
 	p.probes("ready", func() bool { return p.script("ready.sh").Run() == nil })
+	return c
 }
 
 // probes runs the readiness probe until yes, as a kubelet does.
@@ -201,5 +203,19 @@ func TestAMasterThatEndsWaitsForAReplicaThatIsGettingItsData(t *testing.T) {
 	}
 	if got := ask(replica, "CLUSTER", "NODES"); !strings.Contains(got, "myself,master") {
 		t.Errorf("nothing was handed over:\n%s", got)
+	}
+}
+
+func TestAPodThatIsToldToEndEndsItsServer(t *testing.T) {
+	p := newPod(t)
+	c := p.start()
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := c.Process.Wait(); err != nil || state.ExitCode() != 0 {
+		t.Errorf("it ended with %v, %v", state, err)
+	}
+	if p.accepts("default", "") {
+		t.Error("its server goes on")
 	}
 }

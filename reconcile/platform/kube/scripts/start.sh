@@ -1,5 +1,5 @@
 # Puts redis.conf together from the cluster's part, this pod's addresses and the
-# secrets, and becomes the server.
+# secrets, and runs the server.
 set -eu
 umask 077
 . /slotwright/conf/cli.sh
@@ -57,4 +57,13 @@ case "$mine" in
 esac
 server=redis-server
 command -v "$server" >/dev/null 2>&1 || server=valkey-server
-exec "$server" "$conf"
+# This shell stays the first process of the container, because somebody has to
+# collect those that lost their parents, such as what busybox's timeout leaves every
+# time it is used: the server would not, until there is room for no other.
+"$server" "$conf" &
+child=$!
+trap 'kill -TERM $child' TERM
+while kill -0 $child 2>/dev/null; do
+	wait $child && code=0 || code=$? # more than 128 when the signal came
+done
+exit $code
