@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -152,9 +153,27 @@ func (tr *traffic) client() *redis.ClusterClient {
 	if now := tr.b.addresses(); len(now) > 0 {
 		tr.known = now
 	}
-	return redis.NewClusterClient(&redis.ClusterOptions{
+	options := &redis.ClusterOptions{
 		Addrs: tr.known, Protocol: 2, Password: tr.b.password, TLSConfig: tr.b.secure, MaxRedirects: 8, DialTimeout: time.Second, DialerRetries: 1, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
-	})
+	}
+	if tr.b.named {
+		options.Dialer = tr.b.dialName
+	}
+	return redis.NewClusterClient(options)
+}
+
+// dialName connects to a pod by its name; the testbed has no DNS that would do it.
+func (b *bench) dialName(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if name, rest, _ := strings.Cut(host, "."); rest == "orders-nodes."+b.namespace+".svc" {
+		host = b.pods()[name].ip
+	} else if net.ParseIP(host) == nil {
+		return nil, fmt.Errorf("nobody is called %s", host)
+	}
+	return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, net.JoinHostPort(host, port))
 }
 
 func (tr *traffic) write(ctx context.Context, c *redis.ClusterClient, key string, n int) error {

@@ -24,38 +24,37 @@ podSpec: {dnsPolicy: Default}
 }
 
 // The daemon runs as two pods of the chart, in a namespace that takes restricted
-// pods only, with a password for git and one for the servers.
-func TestTheDaemonOfTheChartMakesScalesAndRemovesAClusterByItsRightsAlone(t *testing.T) {
+// pods only, with a password for git and one for the servers. All that people do
+// is to commit.
+func TestTheDaemonOfTheChartLeadsAClusterThroughItsWholeLifeByItsRightsAlone(t *testing.T) {
 	const gitWord, redisWord = "canary-of-git", "canary-of-redis"
 	b := newBench(t)
+	b.password = redisWord
 	b.kubectl("label", "namespace", b.namespace, "pod-security.kubernetes.io/enforce=restricted")
-	r := b.repository()
-	url, ca := r.serves(gitWord)
-	b.in("create", "secret", "generic", "git", "--from-literal=password="+gitWord)
 	b.in("create", "secret", "generic", "redis", "--from-literal=pw="+redisWord)
-	b.in("create", "configmap", "git-ca", "--from-literal=ca.crt="+ca)
-	wanted := func(masters int, more string) {
-		r.commit(b.topology(masters, 1, "spec:\n", "spec:\n  auth: {password: {secret: {name: redis, key: pw}}}\n"+more))
+	r := b.repository()
+	wanted := func(masters, replicas int, more string) {
+		r.commit(b.topology(masters, replicas, "spec:\n", "spec:\n  auth: {password: {secret: {name: redis, key: pw}}}\n"+more))
 	}
-	wanted(3, "")
-	manifests := b.chart(values(url))
-	b.installed(manifests)
-	t.Cleanup(func() {
-		if t.Failed() {
-			out, _ := b.tryKubectl("-n", b.namespace, "logs", "-l", "app.kubernetes.io/name=slotwright", "--prefix", "--tail=200")
-			t.Logf("the daemons said:\n%s", out)
-		}
-	})
-	b.in("rollout", "status", "deployment/slotwright", "--timeout=3m")
+	wanted(3, 1, "")
+	b.follow(r, gitWord)
 	b.becomes(3, 1)
+	client, zones := b.writes(), b.zoned()
 
-	wanted(4, "")
+	wanted(4, 1, "")
 	first := b.holder()
 	b.in("delete", "pod", first, "--force", "--grace-period=0") // as a machine that dies: the Lease is not given back
 	b.eventually("the other daemon leads", func() bool { h := b.holder(); return h != "" && h != first })
 	b.becomes(4, 1)
-	wanted(3, "")
+	wanted(3, 1, "")
 	b.becomes(3, 1)
+	if claims := b.in("get", "pvc", "-o", "name"); !strings.Contains(claims, "data-orders-a-2") {
+		t.Errorf("the claims of the pods that left are gone:\n%s", claims)
+	}
+	wanted(3, 2, "") // on one of those claims
+	b.becomes(3, 2)
+	zones()
+	t.Logf("longest time without an answer: %s", client.end())
 	logs := b.in("logs", "-l", "app.kubernetes.io/name=slotwright", "--tail=-1")
 	objects := b.in("get", "events,configmaps,services,statefulsets,pods,deployments,leases,poddisruptionbudgets,pvc", "-o", "yaml")
 	if !strings.Contains(objects, "reason: Move") {
@@ -70,10 +69,26 @@ func TestTheDaemonOfTheChartMakesScalesAndRemovesAClusterByItsRightsAlone(t *tes
 		t.Errorf("something was forbidden:\n%s", logs)
 	}
 
-	wanted(3, "  state: Absent\n  allow: {delete: orders}\n")
+	wanted(3, 2, "  state: Absent\n  allow: {delete: orders}\n")
 	b.eventually("everything is removed", func() bool {
 		return !strings.Contains(b.in("get", "statefulsets,services,configmaps,poddisruptionbudgets,pods", "-o", "name"), "orders")
 	})
+}
+
+// follow installs the chart, and has its daemons follow a repository.
+func (b *bench) follow(r *repository, gitWord string) {
+	b.Helper()
+	url, ca := r.serves(gitWord)
+	b.in("create", "secret", "generic", "git", "--from-literal=password="+gitWord)
+	b.in("create", "configmap", "git-ca", "--from-literal=ca.crt="+ca)
+	b.installed(b.chart(values(url)))
+	b.Cleanup(func() {
+		if b.Failed() {
+			out, _ := b.tryKubectl("-n", b.namespace, "logs", "-l", "app.kubernetes.io/name=slotwright", "--prefix", "--tail=200")
+			b.Logf("the daemons said:\n%s", out)
+		}
+	})
+	b.in("rollout", "status", "deployment/slotwright", "--timeout=3m")
 }
 
 // What a server does not know of it would not say: validation is strict.

@@ -3,12 +3,19 @@
 package e2ekube
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // reaches waits until the cluster has the shape.
 func (b *bench) reaches(masters, replicas int) {
+	b.Helper()
+	b.reachesWithin(patience, masters, replicas)
+}
+
+func (b *bench) reachesWithin(long time.Duration, masters, replicas int) {
 	b.Helper()
 	last := ""
 	defer func() {
@@ -16,7 +23,7 @@ func (b *bench) reaches(masters, replicas int) {
 			b.Logf("last seen: %s", last)
 		}
 	}()
-	b.eventually("the shape is reached", func() bool {
+	b.eventuallyWithin(long, "the shape is reached", func() bool {
 		last = b.misshape(masters, replicas)
 		return last == ""
 	})
@@ -24,7 +31,7 @@ func (b *bench) reaches(masters, replicas int) {
 
 func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
 	b, r, _ := followed(t)
-	client := b.writes()
+	client, zones := b.writes(), b.zoned()
 
 	r.commit(b.topology(4, 1))
 	b.reaches(4, 1)
@@ -35,7 +42,11 @@ func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
 	}
 	r.commit(b.topology(3, 2))
 	b.reaches(3, 2)
+	zones()
 	t.Logf("longest time without an answer: %s", client.end())
+	if all := b.in("exec", "orders-a-0", "--", "sh", "-c", "cat /proc/[0-9]*/stat"); strings.Count(all, ") Z ") > 3 {
+		t.Errorf("processes that ended are not collected:\n%s", all)
+	}
 
 	r.commit(b.topology(3, 2, "spec:\n", "spec:\n  state: Absent\n  allow: {delete: orders}\n"))
 	b.eventually("everything is removed", func() bool {
@@ -44,6 +55,28 @@ func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
 	if claims := b.in("get", "pvc", "-o", "name"); !strings.Contains(claims, "data-orders-a-0") {
 		t.Errorf("the claims are gone, and nobody said that they may go:\n%s", claims)
 	}
+}
+
+// Names outlive the addresses that clients would have to learn anew.
+func TestClientsThatWantNamesAreToldNames(t *testing.T) {
+	b := newBench(t)
+	b.named = true
+	topology := func(masters int) string {
+		return b.topology(masters, 1, "spec:\n", "spec:\n  config: {cluster-preferred-endpoint-type: hostname}\n")
+	}
+	b.apply(topology(3))
+	name := "orders-b-0.orders-nodes." + b.namespace + ".svc"
+	addr := b.addresses()[0]
+	b.eventually("clients are told names", func() bool {
+		text, err := exec.Command("redis-cli", "-h", strings.TrimSuffix(addr, ":6379"), "CLUSTER", "SLOTS").CombinedOutput()
+		return err == nil && strings.Contains(string(text), name)
+	})
+	client := b.writes()
+	b.apply(topology(4))
+	b.shaped(4, 1)
+	b.apply(topology(3))
+	b.shaped(3, 1)
+	t.Logf("longest time without an answer: %s", client.end())
 }
 
 // old is a plain manifest of a Redis Cluster, as people deploy one.

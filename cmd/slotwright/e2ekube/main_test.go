@@ -21,6 +21,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
@@ -49,7 +54,9 @@ func TestMain(m *testing.M) {
 type bench struct {
 	*testing.T
 	namespace, dir string
+	api            dynamic.Interface
 
+	named    bool        // servers tell clients names instead of addresses
 	password string      // of the servers; "" is none
 	secure   *tls.Config // nil is plain text
 }
@@ -57,6 +64,11 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, dir: t.TempDir()}
+	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	b.must(err)
+	config.QPS, config.Burst = 100, 200
+	b.api, err = dynamic.NewForConfig(config)
+	b.must(err)
 	b.namespace = fmt.Sprintf("t-%x", time.Now().UnixNano())
 	b.kubectl("create", "namespace", b.namespace)
 	t.Cleanup(func() {
@@ -147,9 +159,14 @@ func (b *bench) breaks(args ...string) {
 // eventually waits until yes.
 func (b *bench) eventually(what string, yes func() bool) {
 	b.Helper()
-	for end := time.Now().Add(patience); !yes(); time.Sleep(100 * time.Millisecond) {
+	b.eventuallyWithin(patience, what, yes)
+}
+
+func (b *bench) eventuallyWithin(long time.Duration, what string, yes func() bool) {
+	b.Helper()
+	for end := time.Now().Add(long); !yes(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			b.Fatalf("not within %s: %s", patience, what)
+			b.Fatalf("not within %s: %s", long, what)
 		}
 	}
 }
@@ -176,18 +193,30 @@ spec:
 // pod is a pod as it is now.
 type pod struct{ name, ip, node, uid, image string }
 
-// pods are those with an address, by name.
+// objects are all of a kind, of a namespace or of none. Tests ask for them many
+// times a second, which kubectl would be too slow for; who gets no answer gets none.
+func (b *bench) objects(kind, namespace string) []unstructured.Unstructured {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	all, err := b.api.Resource(schema.GroupVersionResource{Version: "v1", Resource: kind}).Namespace(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	return all.Items
+}
+
+// pods are the servers' with an address, by name.
 func (b *bench) pods() map[string]pod {
 	b.Helper()
-	const form = `{range .items[*]}{.metadata.name} {.status.podIP} {.spec.nodeName} {.metadata.uid} {.spec.containers[0].image}{"\n"}{end}`
 	out := map[string]pod{}
-	text, err := b.tryKubectl("-n", b.namespace, "get", "pods", "-o", "jsonpath="+form)
-	if err != nil {
-		return out
-	}
-	for line := range strings.Lines(text) {
-		if f := strings.Fields(line); len(f) == 5 {
-			out[f[0]] = pod{f[0], f[1], f[2], f[3], f[4]}
+	for _, o := range b.objects("pods", b.namespace) {
+		ip, _, _ := unstructured.NestedString(o.Object, "status", "podIP")
+		node, _, _ := unstructured.NestedString(o.Object, "spec", "nodeName")
+		containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "containers")
+		server := containers[0].(map[string]any)
+		if name := o.GetName(); ip != "" && server["name"] == "redis" {
+			out[name] = pod{name, ip, node, string(o.GetUID()), server["image"].(string)}
 		}
 	}
 	return out
@@ -197,10 +226,8 @@ func (b *bench) pods() map[string]pod {
 func (b *bench) zones() map[string]string {
 	b.Helper()
 	out := map[string]string{}
-	for line := range strings.Lines(b.kubectl("get", "nodes", "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.topology\.kubernetes\.io/zone}{"\n"}{end}`)) {
-		if f := strings.Fields(line); len(f) == 2 {
-			out[f[0]] = f[1]
-		}
+	for _, o := range b.objects("nodes", "") {
+		out[o.GetName()] = o.GetLabels()["topology.kubernetes.io/zone"]
 	}
 	return out
 }

@@ -100,6 +100,30 @@ func TestAnAdmissionThatRefusesAShrinkLeavesNothingHalfRemoved(t *testing.T) {
 	t.Logf("longest time without an answer: %s", client.end())
 }
 
+func TestPodsThatAnAdmissionRefusesAreToldAndComeOnceItPermitsThem(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1))
+	d := b.follows(r, "--timeout", "20s")
+	b.reaches(3, 1)
+	client := b.writes()
+	permit := b.refuses("pods", "CREATE", "!object.metadata.name.startsWith('orders-')")
+	b.eventually("the policy works", func() bool {
+		out, err := b.tryKubectl("-n", b.namespace, "run", "orders-x", "--image=redis:7.0", "--dry-run=server")
+		return err != nil && strings.Contains(out, "Tuesday")
+	})
+	r.commit(b.topology(4, 1))
+	b.holds(d, "not on a Tuesday")
+	if text := b.misshape(3, 1); text != "" {
+		t.Errorf("while pods are refused: %s", text)
+	}
+	client.goesOn()
+	permit()
+	b.in("annotate", "statefulset", "orders-a", "orders-b", "slotwright/again=1", "--overwrite") // as the hold says
+	b.reaches(4, 1)
+	t.Logf("longest time without an answer: %s", client.end())
+}
+
 func TestAClaimThatNeverBindsIsToldAndTheClusterFormsOnceItDoes(t *testing.T) {
 	b := newBench(t)
 	class := b.namespace
