@@ -39,7 +39,7 @@ func TestATargetThatStoodStillTakesNoSlots(t *testing.T) {
 	w.half(w.nodes[0], target, 6, 10)
 	still := false
 	m := w.moverBefore(claims(target), func() {
-		w.until("the heir has the keys", func() bool { return w.do(target, "WAIT", 1, 1000) == int64(1) })
+		w.copied(target, heir)
 		still = true
 		w.standsStill(target, heir)
 	})

@@ -62,6 +62,14 @@ func (w *world) heir(master *process, name string) *process {
 	return replica
 }
 
+// copied waits until a replica has every key of its master, to which nobody writes.
+// WAIT would not do: it is about what its own connection wrote, and keys came by
+// MIGRATE.
+func (w *world) copied(master, replica *process) {
+	w.t.Helper()
+	w.until(replica.name+" has the keys", func() bool { return w.do(replica, "DBSIZE") == w.do(master, "DBSIZE") })
+}
+
 // givesWay has a replica ask its master to give way, and lets it not come to
 // that: the votes are asked for, and the other masters stand still. They go on
 // when the master has done what it must not do in that time, or a while after.

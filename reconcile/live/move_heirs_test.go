@@ -75,7 +75,7 @@ func TestSlotsAreNotHandedToAMasterThatWasJustReplaced(t *testing.T) {
 	want := w.fill(w.nodes[0], slots, 20)
 	replaced := false
 	m := w.moverUntil(func() {
-		w.until("the heir has the keys", func() bool { return w.do(w.nodes[2], "WAIT", 1, 1000) == int64(1) })
+		w.copied(w.nodes[2], heir)
 		w.until("the heir leads", func() bool {
 			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
 			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")

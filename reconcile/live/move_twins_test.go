@@ -18,7 +18,7 @@ import (
 // replicas agree to a claim first.
 func (w *world) beside(master, heir *process, claimed int) bool {
 	w.t.Helper()
-	w.until("the heir has the keys", func() bool { return w.do(master, "WAIT", 1, 1000) == int64(1) })
+	w.copied(master, heir)
 	id := w.id(master)
 	w.signal(master, syscall.SIGSTOP)
 	told := make(chan any)
