@@ -109,10 +109,11 @@ func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
 	name, took := deed(p.Step), time.Since(l.begun)
 	switch {
 	case p.Total > 0 && p.Done >= p.Total:
+		log = log.With("step", name)
 		if note := ended(p, took); note != "" {
 			log = log.With("note", note)
 		}
-		log.Info("step done", "step", name)
+		log.Info("step done")
 	case time.Since(l.spoke[name]) >= every:
 		log.Info("step goes on", "step", name, "progress", far(p, took))
 	default:
