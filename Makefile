@@ -74,7 +74,7 @@ matrix: core-redis-8.0 core-valkey-8 core-valkey-9.1 movers mixed ## the core of
 
 matrix-smoke: core = ACommittedShape
 matrix-smoke: mixed = AClusterIsGrownAndShrunk
-matrix-smoke: matrix ## what CI has time for: on each, a cluster is grown and shrunk under clients
+matrix-smoke: matrix ## less of it: on each engine a cluster is grown and shrunk under clients
 
 core-%: engines
 	@$(servers)
