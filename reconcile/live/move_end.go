@@ -146,6 +146,16 @@ func (e *end) ask(ctx context.Context, args ...any) (any, error) {
 	return v, nil
 }
 
+// info is one section of INFO.
+func (e *end) info(ctx context.Context, section string) (cluster.Info, error) {
+	v, err := e.ask(ctx, "INFO", section)
+	if err != nil {
+		return cluster.Info{}, err
+	}
+	text, _ := v.(string)
+	return cluster.ParseInfo(text)
+}
+
 // pipe sends the commands in one go, in the given database. It leaves the
 // connection in database 0, for it may be one of a pool.
 func (e *end) pipe(ctx context.Context, db int, wait time.Duration, cmds [][]any) []Reply {

@@ -32,9 +32,10 @@ func (b batch) weight() (sum float64) {
 // empty moves keys until the source holds none of the slots, and can get none.
 //
 // The first listing was made before the slots were marked: a key that went since
-// answers NOKEY, and one that came is in the next listing. What is left is listed anew after every unknown answer (IOERR, a timeout, a
-// broken connection): the key may be at either end or at both. One that is at
-// both answers BUSYKEY and is compared. Before the next try the ends are ready
+// answers NOKEY, and one that came is in the next listing. What is left is listed
+// anew after every unknown answer (IOERR, a timeout, a broken connection): the key
+// may be at either end or at both. One that is at both answers BUSYKEY and is
+// compared. Before the next try the ends are ready
 // for each other again: a target that lost sight of an owner of slots, which a
 // failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
 func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {

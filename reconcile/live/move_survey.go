@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
@@ -70,12 +69,12 @@ func (w *pair) comb(ctx context.Context, cut []int) (heavy map[int]error, err er
 	if !slices.ContainsFunc(cut, func(s int) bool { return !w.combed.done.Has(s) }) {
 		return w.combed.heavy, nil
 	}
-	used, err := w.from.used(ctx)
+	info, err := w.from.info(ctx, "memory")
 	if err != nil {
 		return nil, err
 	}
 	heavy = map[int]error{}
-	for db := 0; db < w.from.dbs && w.tooHeavy(used); db++ {
+	for db := 0; db < w.from.dbs && w.tooHeavy(info.Memory.Used); db++ {
 		if err := w.scan(ctx, db, todo, heavy); err != nil {
 			return nil, err
 		}
@@ -134,14 +133,3 @@ func sorted(keys any, slots slot.Set) []batch {
 // listed is how many keys of a slot one listing shows. A server lists in one go,
 // at about 1 us a key.
 func (e *end) listed() int { return int(worth(e.pace.budget)) }
-
-// used is how much memory a server uses.
-func (e *end) used(ctx context.Context) (int64, error) {
-	v, err := e.ask(ctx, "INFO", "memory")
-	if err != nil {
-		return 0, err
-	}
-	text, _ := v.(string)
-	info, err := cluster.ParseInfo(text)
-	return info.Memory.Used, err
-}

@@ -92,11 +92,11 @@ func (c *closing) twins(ctx context.Context, of, at string) (*twins, error) {
 			return nil, err
 		}
 	}
-	one, err := t.of.history(ctx)
+	one, err := t.of.info(ctx, "replication")
 	if err != nil {
 		return nil, err
 	}
-	other, err := t.at.history(ctx)
+	other, err := t.at.info(ctx, "replication")
 	if err != nil || !forked(&one, &other) && !forked(&other, &one) {
 		return nil, err
 	}
@@ -108,15 +108,6 @@ func (c *closing) twins(ctx context.Context, of, at string) (*twins, error) {
 func forked(heir, first *cluster.Info) bool {
 	h := heir.History
 	return h.Former != "" && h.Former == first.History.ID && h.Until <= first.Offset+1
-}
-
-func (e *end) history(ctx context.Context) (cluster.Info, error) {
-	v, err := e.ask(ctx, "INFO", "replication")
-	if err != nil {
-		return cluster.Info{}, err
-	}
-	text, _ := v.(string)
-	return cluster.ParseInfo(text)
 }
 
 // drop deletes at the twin every key of the slots of which another place has an
