@@ -74,14 +74,14 @@ func TestTheClusterIsWhatTheLastGoodCommitSays(t *testing.T) {
 	d.stop()
 }
 
-// moving waits until slots are on their way: until some have arrived, where not
-// all come at once.
+// moving waits until slots are on their way: until some have arrived, or keys of
+// them, where not all come at once.
 func (d *daemon) moving() {
 	d.b.t.Helper()
 	d.until("slots move", time.Minute, func() bool {
 		for _, c := range d.tells().Clusters {
 			for _, p := range c.Running {
-				if p.Step.Kind == "Move" && (p.Done > 0 || d.b.wholeSlots()) {
+				if p.Step.Kind == "Move" && (p.Done > 0 || p.Keys > 0 || d.b.wholeSlots()) {
 					return true
 				}
 			}

@@ -20,20 +20,23 @@ type event struct {
 	Event    string
 	Plan     *plan
 	Steps    []step
-	Progress *struct {
-		Step                        step
-		Done, Total                 int
-		Keys, Bytes                 int64
-		LatencyMicros, WindowMicros int64
-		Text                        string
-	}
-	Holds []hold
-	Error string
+	Progress *progress
+	Holds    []hold
+	Error    string
 }
 
-// moving says that slots are on their way and some have arrived.
+// progress is how far a step is.
+type progress struct {
+	Step                        step
+	Done, Total                 int
+	Keys, Bytes                 int64
+	LatencyMicros, WindowMicros int64
+	Text                        string
+}
+
+// moving says that slots are on their way, and keys of them have arrived.
 func (e event) moving() bool {
-	return e.Event == "progress" && e.Progress.Step.Kind == "Move" && e.Progress.Done > 0 && e.Progress.Done < e.Progress.Total
+	return e.Event == "progress" && e.Progress.Step.Kind == "Move" && e.Progress.Keys > 0 && e.Progress.Done < e.Progress.Total
 }
 
 // stage says that e is about a stage of steps of one kind.

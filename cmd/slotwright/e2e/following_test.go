@@ -182,10 +182,7 @@ type told struct {
 		SlotsServed               int
 		Shards                    []struct{ SlotCount int }
 		Plan                      plan
-		Running                   []struct {
-			Step        step
-			Done, Total int
-		}
+		Running                   []progress
 	}
 	Orphans []struct{ Cluster, Revision string }
 }

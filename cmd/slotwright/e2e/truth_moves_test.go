@@ -34,22 +34,35 @@ func (b *truth) told() {
 }
 
 // midway begins to apply a file and waits until slots are on their way. It
-// returns the run and the ends of one move, or nil when all moved too fast.
+// returns the run and the ends of one move.
 func (b *truth) midway(file string) (r *running, from, to int) {
 	b.t.Helper()
 	r = b.begin(file, "--timeout", "30s")
+	at := b.amidst(r)
+	return r, b.index(at.From), b.index(at.To)
+}
+
+// amidst waits until a run moves slots and a fiftieth of what a source had has
+// left it, and returns that step. It asks the server: what a run tells once a second
+// may come when all is done. Servers that move slots by themselves show nothing
+// on the way.
+func (b *bench) amidst(r *running) step {
+	b.t.Helper()
 	var at step
 	r.reach("slots move", func(e event) bool {
 		if e.stage("began", "Move") {
 			at = e.Steps[0]
-			return b.wholeSlots()
 		}
-		if e.moving() {
-			at = e.Progress.Step
-		}
-		return e.moving()
+		return at.From != ""
 	})
-	return r, b.index(at.From), b.index(at.To)
+	if b.wholeSlots() {
+		return at
+	}
+	from := b.index(at.From)
+	size := func() int64 { return b.do(from, "DBSIZE").(int64) }
+	whole := size()
+	b.until("keys leave "+at.From, func() bool { return size() < whole*49/50 })
+	return at
 }
 
 // wholeSlots says that the servers move whole slots by themselves: no event

@@ -33,9 +33,11 @@ func TestAnInterruptedRunStopsSoonAtASafeBoundary(t *testing.T) {
 	} {
 		signal := []os.Signal{os.Interrupt, syscall.SIGTERM}[i%2]
 		r := b.begin(at.file)
-		r.reach(at.kind+" begins", func(e event) bool {
-			return e.stage("began", at.kind) && (at.kind != "Move" || b.wholeSlots()) || at.kind == "Move" && e.moving()
-		})
+		if at.kind == "Move" {
+			b.amidst(r)
+		} else {
+			r.reach(at.kind+" begins", func(e event) bool { return e.stage("began", at.kind) })
+		}
 		begun := time.Now()
 		if err := r.cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
@@ -89,10 +91,7 @@ func TestADaemonTurnsToANewCommitAndStopsSoon(t *testing.T) {
 	rev = r.commit("take it back", four)
 	begun := time.Now()
 	d.until("n3 gives no slots any more", time.Minute, func() bool {
-		return !slices.ContainsFunc(d.tells().Clusters[0].Running, func(p struct {
-			Step        step
-			Done, Total int
-		}) bool {
+		return !slices.ContainsFunc(d.tells().Clusters[0].Running, func(p progress) bool {
 			return p.Step.Kind == "Move" && p.Step.From == "n3"
 		})
 	})
