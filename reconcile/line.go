@@ -23,6 +23,7 @@ type line struct {
 	observed bool
 	stale    bool // a stage was begun since the last look
 	plan     plan.Plan
+	figures  figures     // of what the plan moves
 	begun    *plan.Plan  // the plan being carried out; what comes next is its rest
 	holds    []plan.Hold // this run's own, beside the plan's
 
@@ -90,18 +91,6 @@ func (l *line) observe(ctx context.Context) (cluster.State, bool) {
 			return cluster.State{}, false
 		}
 	}
-}
-
-// measured plans, and once more with figures of what would move, where something
-// would: a pass that changes nothing asks for none.
-func (l *line) measured(ctx context.Context, seen cluster.State) (cluster.State, plan.Plan) {
-	next := l.next(seen)
-	m, ok := l.c.(Measurer)
-	if !ok || len(next.Unmeasured) == 0 {
-		return seen, next
-	}
-	seen = m.Measure(ctx, seen, next.Unmeasured)
-	return seen, l.next(seen)
 }
 
 // next is the rest of the plan that has begun, or a new one. A rest goes to

@@ -3,6 +3,8 @@ package reconcile
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/plan"
@@ -69,5 +71,31 @@ func TestMemoryIsJudgedByWhatWasMeasured(t *testing.T) {
 	}
 	if r := Once(t.Context(), s, topology(4), Options{}); has(r, plan.NoMemory) {
 		t.Errorf("400 kB do not fit into 3 MB: %+v", r.Plan.Holds)
+	}
+}
+
+// A run looks several times before slots move. It counts their keys again when
+// they may be others by then, and not before.
+func TestWhatARunHasMeasuredHoldsForAWhile(t *testing.T) {
+	for _, c := range []struct {
+		join  time.Duration // how long nodes take to join
+		asked int
+	}{{time.Second, 3}, {11 * time.Second, 6}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &scales{rehearsal: three(t, "a-2", "b-2"), each: cluster.Weight{Keys: 3, Bytes: 100}}
+			s.do = func(_ context.Context, stage []plan.Step, _ func(plan.Progress)) error {
+				if stage[0].Kind == plan.Meet {
+					time.Sleep(c.join)
+				}
+				if stage[0].Kind == plan.Move && stage[0].Keys != 3*int64(stage[0].Slots.Len()) {
+					t.Errorf("%s: %d keys", stage[0], stage[0].Keys)
+				}
+				s.perform(stage...)
+				return nil
+			}
+			if r := Apply(t.Context(), s, topology(4), Options{Approval: Anything()}); r.Sync() != InSync || len(s.asked) != c.asked {
+				t.Errorf("joining in %s: %s, %d moves were measured, want %d", c.join, r.Sync(), len(s.asked), c.asked)
+			}
+		})
 	}
 }

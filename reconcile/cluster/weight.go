@@ -1,6 +1,10 @@
 package cluster
 
-import "github.com/slotwright/slotwright/spec/slot"
+import (
+	"slices"
+
+	"github.com/slotwright/slotwright/spec/slot"
+)
 
 // Weight is what slots hold at their owner, in every database.
 type Weight struct {
@@ -20,6 +24,18 @@ func (s *State) Weight(slots slot.Set) Weight {
 		sum = Weight{plus(sum.Keys, w.Keys), plus(sum.Bytes, w.Bytes)}
 	}
 	return sum
+}
+
+// Measured is s with what was measured at an earlier look.
+func (s State) Measured(earlier State) State {
+	s.Nodes, s.Weights = slices.Clone(s.Nodes), earlier.Weights
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if had := earlier.ByID(n.ID); had != nil {
+			n.Modules, n.Loginless = had.Modules, had.Loginless
+		}
+	}
+	return s
 }
 
 // plus adds; unknown and anything is unknown.

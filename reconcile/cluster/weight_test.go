@@ -63,3 +63,15 @@ func TestModulesThatForbidAtomicMigrationAreRead(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestWhatWasMeasuredOfAServerGoesWithItsID(t *testing.T) {
+	earlier := State{Nodes: []Node{{ID: "a", Modules: []string{"search"}}, {ID: "b", Loginless: true}}, Weights: map[int]Weight{7: {Keys: 1}}}
+	seen := State{Nodes: []Node{{ID: "b"}, {Name: "a silent one"}, {ID: "a"}}}
+	got := seen.Measured(earlier)
+	if !got.Nodes[0].Loginless || got.Nodes[1].Loginless || !slices.Equal(got.Nodes[2].Modules, []string{"search"}) || got.Weights[7].Keys != 1 {
+		t.Errorf("%+v", got)
+	}
+	if seen.Nodes[0].Loginless {
+		t.Error("it changed what it was given")
+	}
+}
