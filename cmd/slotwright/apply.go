@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slotwright/slotwright/cmd/slotwright/planfile"
 	"github.com/slotwright/slotwright/reconcile"
 	"github.com/slotwright/slotwright/spec"
 )
@@ -19,7 +20,7 @@ type applying struct {
 	expect  []string
 	timeout time.Duration
 	format  string
-	saved   map[string]saved // plans of a plan file, by cluster; nil without one
+	saved   map[string]planfile.Saved // plans of a plan file, by cluster; nil without one
 }
 
 func (t *tool) apply() *cobra.Command {
@@ -102,8 +103,8 @@ func (a *applying) check() error {
 
 // read takes the arguments for one plan file, or for topologies.
 func (a *applying) read(args []string) ([]spec.Topology, error) {
-	if len(args) == 1 && isPlanFile(args[0]) {
-		wants, plans, err := loadPlans(args[0])
+	if len(args) == 1 && planfile.Is(args[0]) {
+		wants, plans, err := planfile.Load(args[0])
 		a.saved = plans
 		return wants, err
 	}

@@ -18,13 +18,13 @@ func (a *applying) approval(s surveyed) (reconcile.Approval, *plan.Hold) {
 		return reconcile.Nothing(), nil
 	case a.saved != nil:
 		was, ok := a.saved[s.want.Name]
-		if !ok || was.plan.Fingerprint() != now.Fingerprint() || !now.Continues(was.plan) {
-			return reconcile.Nothing(), stale(now, fmt.Sprintf("the plan file was made for %s", was.Fingerprint)+differs(was.plan, now))
+		if !ok || was.Fingerprint != now.Fingerprint() || !now.Continues(was.Plan()) {
+			return reconcile.Nothing(), stale(now, fmt.Sprintf("the plan file was made for %s", was.Fingerprint)+differs(was.Plan(), now))
 		}
-		if others := was.renewed(s.result); len(others) > 0 {
+		if others := was.Renewed(s.result); len(others) > 0 {
 			return reconcile.Nothing(), stale(now, "the plan file was made before "+reconcile.Listed(others)+" joined")
 		}
-		return reconcile.Exactly(was.plan), nil
+		return reconcile.Exactly(was.Plan()), nil
 	case len(a.expect) > 0:
 		if !slices.Contains(a.expect, now.Fingerprint()) {
 			return reconcile.Nothing(), stale(now, "--expect-plan names "+strings.Join(a.expect, ", "))

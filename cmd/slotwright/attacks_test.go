@@ -81,7 +81,7 @@ package main
 //	27  edited, forged with right sums, of another cluster or format, stale, huge, applied twice
 //	      main.TestATamperedPlanFileIsRefused main.TestAPlanFileForgedWithRightSumsPermitsNothing
 //	      main.TestAPlanFileWithATopologyThatIsNoneIsRefused main.TestAHugePlanFileIsNotReadToItsEnd
-//	      main.TestAPlanFileIsForItsOwnerAndHoldsNoSecret main.TestASavedPlanIsAppliedExactlyOrNotAtAll main.FuzzPlanFile
+//	      main.TestAPlanFileIsForItsOwnerAndHoldsNoSecret main.TestASavedPlanIsAppliedExactlyOrNotAtAll planfile.FuzzPlanFile
 
 import (
 	"os"
@@ -94,7 +94,7 @@ import (
 
 // rooms are where the tests of the table above stand.
 var rooms = map[string]string{
-	"main": ".", "follow": "follow", "serve": "serve", "e2e": "e2e",
+	"main": ".", "planfile": "planfile", "follow": "follow", "serve": "serve", "e2e": "e2e",
 	"gitsync": "../../gitsync", "spec": "../../spec", "reconcile": "../../reconcile",
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slotwright/slotwright/cmd/slotwright/planfile"
 	"github.com/slotwright/slotwright/reconcile"
 )
 
@@ -38,7 +39,7 @@ nothing to do, 2 when changes are pending, 3 when something is held.`,
 				return err
 			}
 			if out != "" {
-				if err := savePlans(out, all, time.Now()); err != nil {
+				if err := savePlans(out, all); err != nil {
 					return err
 				}
 			}
@@ -77,4 +78,26 @@ func codeOfPlans(all []surveyed, detailed bool) exit {
 		}
 	}
 	return code
+}
+
+// savePlans writes a plan file.
+func savePlans(path string, all []surveyed) error {
+	file := planfile.File{ToolVersion: built().Version, Created: time.Now().UTC()}
+	for _, s := range all {
+		if s.result.Err != nil {
+			return fault{
+				text: fmt.Sprintf("save plan: %s could not be planned, so nothing was saved", s.want.Name),
+				hint: "lift the error, or plan that cluster apart",
+			}
+		}
+		one, err := planfile.Save(s.want, s.result)
+		if err != nil {
+			return fmt.Errorf("save plan of %s: %w", s.want.Name, err)
+		}
+		file.Clusters = append(file.Clusters, one)
+	}
+	if err := planfile.Write(path, file); err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	return nil
 }

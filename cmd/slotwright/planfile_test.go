@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slotwright/slotwright/cmd/slotwright/planfile"
 	"github.com/slotwright/slotwright/reconcile/plan"
-	"github.com/slotwright/slotwright/spec"
 )
 
 // A plan file that was edited with care, so that all its sums are right, permits
@@ -19,25 +19,25 @@ func TestAPlanFileForgedWithRightSumsPermitsNothing(t *testing.T) {
 	file, path := d.file("orders", 3, 3), filepath.Join(d.dir, "orders.plan")
 	d.expects(0, d.types("", "plan", "--out", path, file))
 	good := mustRead(t, path)
-	for name, forge := range map[string]func(*saved){
-		"another goal":     func(s *saved) { s.Goal.Shards[0].Leader, s.Goal.Shards[1].Leader = "n1", "n0" },
-		"another cluster":  func(s *saved) { s.Cluster = "other" },
-		"another topology": func(s *saved) { s.Topology = strings.Replace(s.Topology, "masters: 3", "masters: 2", 1) },
-		"a removal": func(s *saved) {
+	for name, forge := range map[string]func(*planfile.Saved){
+		"another goal":     func(s *planfile.Saved) { s.Goal.Shards[0].Leader, s.Goal.Shards[1].Leader = "n1", "n0" },
+		"another cluster":  func(s *planfile.Saved) { s.Cluster = "other" },
+		"another topology": func(s *planfile.Saved) { s.Topology = strings.Replace(s.Topology, "masters: 3", "masters: 2", 1) },
+		"a removal": func(s *planfile.Saved) {
 			s.Goal.Removed = []string{"n0"}
 			s.Steps = append(s.Steps, plan.Step{Kind: plan.Stop, Node: "n0"})
 		},
-		"fewer steps": func(s *saved) { s.Steps = s.Steps[:1] },
+		"fewer steps": func(s *planfile.Saved) { s.Steps = s.Steps[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var forged planFile
+			var forged planfile.File
 			if err := json.Unmarshal(good, &forged); err != nil {
 				t.Fatal(err)
 			}
 			one := &forged.Clusters[0]
 			forge(one)
-			one.Digest = one.digest()
-			one.Fingerprint = plan.Plan{Cluster: one.Cluster, Steps: one.Steps, Goal: one.Goal}.Fingerprint()
+			one.Digest = one.Sum()
+			one.Fingerprint = one.Plan().Fingerprint()
 			text, err := json.Marshal(forged)
 			if err != nil {
 				t.Fatal(err)
@@ -52,7 +52,7 @@ func TestAPlanFileForgedWithRightSumsPermitsNothing(t *testing.T) {
 		})
 	}
 	// Steps beside the real ones are never taken: those of the new plan are.
-	var forged planFile
+	var forged planfile.File
 	if err := json.Unmarshal(good, &forged); err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +77,9 @@ func TestAPlanFileWithATopologyThatIsNoneIsRefused(t *testing.T) {
 	d := sit(t)
 	path := filepath.Join(d.dir, "orders.plan")
 	for _, topology := range []string{"", "# nothing", "masters: 3", "kind: RedisCluster\nspec: {masters: -1}", strings.Repeat("[", 20_000)} {
-		one := saved{Cluster: "orders", File: "f.yaml", Topology: topology, Fingerprint: plan.Plan{Cluster: "orders"}.Fingerprint()}
-		one.Digest = one.digest()
-		text, err := json.Marshal(planFile{Kind: planFileKind, FormatVersion: formatVersion, Clusters: []saved{one}})
+		one := planfile.Saved{Cluster: "orders", File: "f.yaml", Topology: topology, Fingerprint: plan.Plan{Cluster: "orders"}.Fingerprint()}
+		one.Digest = one.Sum()
+		text, err := json.Marshal(planfile.File{Kind: planfile.Kind, FormatVersion: planfile.FormatVersion, Clusters: []planfile.Saved{one}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,50 +136,4 @@ func mustRead(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// FuzzPlanFile holds of any bytes: what is loaded are topologies that a file may
-// hold, each with the plan whose fingerprint stands beside it, or an error.
-func FuzzPlanFile(f *testing.F) {
-	world := world{}
-	topology := "apiVersion: slotwright/v1alpha1\nkind: RedisCluster\nmetadata: {name: orders}\nspec:\n  masters: 1\n" +
-		"  replicasPerMaster: 0\n  zoneSpread: 'Off'\n  platform: {static: {nodes: [{name: n0, address: '10.0.0.1:1'}]}}\n"
-	wants, err := spec.Load([]spec.Source{{Name: "f.yaml", Data: []byte(topology)}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	if _, err := world.connect(wants[0]); err != nil {
-		f.Fatal(err)
-	}
-	p := plan.Make(wants[0], world["orders"].now)
-	one := saved{Cluster: "orders", File: "f.yaml", Topology: topology, Fingerprint: p.Fingerprint(), Steps: p.Steps, Goal: p.Goal}
-	one.Digest = one.digest()
-	good, err := json.Marshal(planFile{Kind: planFileKind, FormatVersion: formatVersion, Clusters: []saved{one}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add([]byte(`{"kind":"SlotwrightPlan","formatVersion":1,"clusters":[null]}`))
-	f.Add([]byte(`{"kind":"SlotwrightPlan","formatVersion":1,"clusters":[{"steps":[{"slots":"0-99999"}]}]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		path := filepath.Join(t.TempDir(), "f.plan")
-		if err := os.WriteFile(path, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		wants, plans, err := loadPlans(path)
-		if err != nil {
-			if len(wants)+len(plans) > 0 {
-				t.Fatal("an error, and plans")
-			}
-			return
-		}
-		for name, s := range plans {
-			if s.plan.Cluster != name || s.plan.Fingerprint() != s.Fingerprint || s.digest() != s.Digest {
-				t.Fatalf("%s: %+v", name, s)
-			}
-		}
-		if len(wants) == 0 {
-			t.Fatal("no topology and no error")
-		}
-	})
 }
