@@ -59,8 +59,8 @@ e2e-kube: testbed ## the command against real pods
 	bin/testbed up --dir $$dir --image redis:7.0=.engines/redis-7.0/root --image redis:8.0=.engines/redis-8.0/root --image slotwright:dev=bin/slotwright --nodes 6 --zones a,b,c && \
 	bin/testbed exec --dir $$dir go test -tags e2ekube -timeout 60m -count 1 -run '$(TESTS)' -v ./cmd/slotwright/e2ekube
 
-kube: testbed ## the platform kubernetes against a real API server
-	KUBEBUILDER_ASSETS=$$(deploy/testbed/build) go test -tags apiserver -count 1 ./reconcile/platform/kube
+kube: ## the platform kubernetes, the chart and the overlays against a real API server
+	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$(deploy/testbed/build controlplane)} && go test -tags apiserver -count 1 ./reconcile/platform/kube
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks
 # on replicas, whom members tell to forget. `make e2e-stories ENGINE=...` runs all.

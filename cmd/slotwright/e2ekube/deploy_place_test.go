@@ -75,12 +75,12 @@ func (b *bench) chart(values string) string {
 	return string(out)
 }
 
-// installed gives manifests to the API server; more are words for kubectl apply.
-func (b *bench) installed(manifests string, more ...string) string {
+// installed gives manifests to the API server.
+func (b *bench) installed(manifests string) {
 	b.Helper()
 	file := filepath.Join(b.dir, "manifests.yaml")
 	b.must(os.WriteFile(file, []byte(manifests), 0o600))
-	return b.in(append([]string{"apply", "-f", file}, more...)...)
+	b.in("apply", "-f", file)
 }
 
 // holder is the pod that has the Lease; "" while nobody has.

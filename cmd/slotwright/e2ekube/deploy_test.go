@@ -3,8 +3,6 @@
 package e2ekube
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -89,21 +87,4 @@ func (b *bench) follow(r *repository, gitWord string) {
 		}
 	})
 	b.in("rollout", "status", "deployment/slotwright", "--timeout=3m")
-}
-
-// What a server does not know of it would not say: validation is strict.
-func TestTheAPIServerAcceptsTheChartAndTheOverlays(t *testing.T) {
-	b := newBench(t)
-	dry := []string{"--dry-run=server", "--validate=strict"}
-	for _, more := range []string{"", "clusterWide: true\n", "state: {claim: c}\nreplicas: 1\nnetworkPolicy: {enabled: true, from: [{podSelector: {}}]}\nrbac: {nodes: true}\n"} {
-		b.installed(b.chart(values("https://git.example.com/r.git")+more), dry...)
-	}
-	for _, name := range []string{"namespaced", "cluster-wide"} {
-		shipped, err := filepath.Abs("../../../deploy/kustomize/overlays/" + name)
-		b.must(err)
-		from, err := filepath.Rel(b.dir, shipped)
-		b.must(err)
-		b.must(os.WriteFile(filepath.Join(b.dir, "kustomization.yaml"), []byte("namespace: "+b.namespace+"\nresources: ["+from+"]\n"), 0o600))
-		b.kubectl(append([]string{"apply", "-k", b.dir}, dry...)...)
-	}
 }
