@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // describe fills in what each node says of itself or, where it is silent, what
 // members say.
@@ -19,7 +22,7 @@ func (m *merger) describe() {
 			n.Master, n.Epoch = n.peer.role().master, n.peer.epoch
 			failed := 2*n.peer.fails > voters
 			n.Gone = failed && (n.refused || n.Health == Absent)
-			n.Replaced = n.peer.lines > 0 && n.peer.lines == n.peer.noAddr
+			n.Replaced = n.peer.lines > 0 && n.peer.lines == n.peer.noAddr || failed && len(n.peer.owns) == 0 && m.renamed(n.peer)
 			if n.Health == Silent && failed {
 				n.Health = Failed
 			}
@@ -33,6 +36,20 @@ func (m *merger) describe() {
 	for _, n := range m.nodes {
 		slices.Sort(n.Unreached)
 	}
+}
+
+// renamed reports whether a member answers at the place whose name a silent peer
+// has, as all say who know a name of it. Newcomers know none.
+func (m *merger) renamed(p *peer) bool {
+	name := ""
+	for _, a := range p.addrs {
+		at := joinAddr(a.name, a.port)
+		if at != "" && name != "" && at != name {
+			return false
+		}
+		name = cmp.Or(name, at)
+	}
+	return name != "" && slices.ContainsFunc(m.main, func(n *node) bool { return n.place.Alias == name })
 }
 
 // speak takes over a node's own answer.

@@ -154,7 +154,7 @@ func (m *merger) add(v *View) {
 func blank(p Place) Node {
 	n := Node{
 		Name: p.Name, Addr: p.Addr, Zone: p.Zone, Host: p.Host,
-		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists, Outdated: p.Outdated,
+		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists, Outdated: p.Outdated, Alias: p.Alias,
 		Elsewhere: p.Elsewhere, Remark: p.Remark,
 		Health: Silent, Keys: Unknown, Lag: Unknown,
 		Memory: Memory{Used: Unknown, Dataset: Unknown, Limit: p.Memory},

@@ -224,6 +224,47 @@ func TestANodeNobodyHasAnAddressOfIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAFailedNodeWhoseNameAnotherMemberHasIsReplaced(t *testing.T) {
+	const name = "n2.example.com"
+	world := func(alias string, owns, failed bool) []View {
+		views := without(t, "n2")
+		for i := range views {
+			if views[i].Place.Name == "n4" { // nobody told it the name
+				views[i].Place.Alias = alias
+				continue
+			}
+			if l := line(views, views[i].Place.Name, "b"); l != nil {
+				l.Name = name
+			}
+		}
+		for _, by := range []string{"n1", "n3", "n4"} {
+			l := line(views, by, "b")
+			if l.Flags.Fail = failed; !owns {
+				l.Ranges = nil
+			}
+		}
+		return views
+	}
+	replaced := func(views []View) bool { s := Merge(views); return s.ByID(id("b")).Replaced }
+	if !replaced(world(name+":6379", false, true)) {
+		t.Error("n4 answers where it stood, and it is not replaced")
+	}
+	for what, views := range map[string][]View{
+		"nobody has its name": world("n4.example.com:6379", false, true),
+		"it owns slots":       world(name+":6379", true, true),
+		"it did not fail":     world(name+":6379", false, false),
+	} {
+		if replaced(views) {
+			t.Errorf("%s, and it is replaced", what)
+		}
+	}
+	views := world(name+":6379", false, true)
+	line(views, "n3", "b").Name = "other.example.com"
+	if replaced(views) {
+		t.Error("members do not agree what it is called, and it is replaced")
+	}
+}
+
 func TestAPlaceThatDoesNotExistIsAbsent(t *testing.T) {
 	views := append(world(t, three), View{Place: Place{Name: "n5", Listed: true}})
 	if n := Merge(views); n.Node("n5").Health != Absent || n.Node("n5").Member || n.Node("n5").Trouble != "" {

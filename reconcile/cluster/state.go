@@ -81,8 +81,9 @@ type Node struct {
 	Listed bool // the topology wants it
 	Before bool // not listed, but an earlier run listed or made it: it is leaving
 	Exists bool // see Place.Exists
-	// Outdated is the place's: see there.
+	// Outdated and Alias are the place's: see there.
 	Outdated bool
+	Alias    string
 
 	Elsewhere, Remark string // see Place
 
@@ -99,6 +100,8 @@ type Node struct {
 	// Replaced says that every member that lists the node has lost its address:
 	// another node answered there (CLUSTER NODES: noaddr). Members do not ping
 	// such a node any more, so it never fails, and nobody is elected in its place.
+	// Or that it failed and has no slots, and another member answers at the place
+	// whose Alias it announced: a platform that gives names never runs two of one.
 	Replaced bool
 
 	// Member says that the node and the cluster of this topology know each

@@ -95,11 +95,12 @@ func unneeded(id string, others []*look) error {
 }
 
 // gone is nil when a node that does not answer may be forgotten, and never on
-// silence alone: another node answers where it stood, or a person permits it by
+// silence alone: another node answers where it stood, by its address or by the
+// name that its platform gave it, or a person permits it by
 // name, or it is a replica and nothing runs as it. That it has no process its
 // platform tells, or its own address, which refuses the connection.
 func (w *work) gone(ctx context.Context, n *cluster.Node, members []*look) error {
-	if nowhere(n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
+	if nowhere(n.ID, members) || w.renamed(n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
 		return outlived(n.ID, members)
 	}
 	if n.Health != cluster.Absent {
@@ -123,6 +124,22 @@ func nowhere(id string, members []*look) bool {
 		}
 	}
 	return listed
+}
+
+// renamed reports whether a member answers at the place whose name a node has, as
+// all say who know a name of it. Its platform gives a name to another process only
+// once the one before has ended, or a person said so (StatefulSets: "at most one").
+func (w *work) renamed(id string, members []*look) bool {
+	name := ""
+	for _, m := range members {
+		if line := m.lines[id]; line != nil && line.Name != "" {
+			if at := alias(*line); name != "" && name != at {
+				return false
+			}
+			name = alias(*line)
+		}
+	}
+	return name != "" && slices.ContainsFunc(members, func(m *look) bool { return w.seen.Node(m.name).Alias == name })
 }
 
 // outlived is nil when every member that lists a node calls it failed or has no

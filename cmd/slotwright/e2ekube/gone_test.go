@@ -10,7 +10,7 @@ import (
 )
 
 // advice are the commands of kubectl in what a daemon says.
-var advice = regexp.MustCompile(`kubectl -n \S+ delete [-a-z0-9 ]+`)
+var advice = regexp.MustCompile(`kubectl -n \S+ delete [-a-z0-9= ]+`)
 
 // obeys does what the daemon says about a pod, once, when it speaks of the words.
 func (b *bench) obeys(d *daemon, name, words string) {
