@@ -134,6 +134,10 @@ func TestAPasswordAndCertificatesFromSecretsAreRotatedUnderClientsAndToldNowhere
 	r.commit(b.securedTopology(4))
 	b.reaches(4, 1)
 
+	b.in("exec", "orders-b-0", "--", "sh", "-c", "kill -TERM 1") // it begins again with the copies it has
+	b.eventually("its container is another", func() bool {
+		return b.in("get", "pod", "orders-b-0", "-o", "jsonpath={.status.containerStatuses[0].restartCount}") == "1"
+	})
 	b.eventually("every pod is ready", func() bool {
 		return b.in("get", "pods", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}") == strings.TrimSpace(strings.Repeat("True ", 8))
 	})

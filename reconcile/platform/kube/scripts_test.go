@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
 // inPod is what a pod has, in a directory, with a real server on a port of its
@@ -159,6 +162,56 @@ func TestAPodStaysReadyWhenSomebodyElseSetTheNewPassword(t *testing.T) {
 	}
 	p.write("password/password", "two")
 	p.probes("it is ready again", func() bool { return p.script("ready.sh").Run() == nil })
+}
+
+// certified makes a pod's server one that wants certificates.
+func (p *inPod) certified(c *livetest.Certificates) {
+	p.Helper()
+	for name, from := range map[string]string{"ca.crt": c.CA, "tls.crt": c.Cert, "tls.key": c.Key} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			p.Fatal(err)
+		}
+		p.write("tls/"+name, string(text))
+	}
+}
+
+func TestAPodTakesInChangedCertificates(t *testing.T) {
+	p := newPod(t)
+	if err := os.Mkdir(filepath.Join(p.dir, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.write("conf/redis.conf", fmt.Sprintf("bind %s\nport 0\ntls-port %s\ndir %s/data\nsave \"\"\ntls-ca-cert-file %[3]s/tls/ca.crt\ntls-cert-file %[3]s/tls/tls.crt\ntls-key-file %[3]s/tls/tls.key\n",
+		p.host, p.port, p.dir))
+	first, second := livetest.NewCertificates(t, p.host), livetest.NewCertificates(t, p.host)
+	p.certified(first)
+	p.start()
+	accepts := func(c *livetest.Certificates) bool {
+		conn, err := tls.Dial("tcp", net.JoinHostPort(p.host, p.port), c.Client)
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}
+	if !accepts(first) || accepts(second) {
+		t.Fatal("at first it does not have just the certificates of the Secret")
+	}
+	p.certified(second)
+	p.probes("it has the new certificates", func() bool { return accepts(second) })
+	p.probes("it is ready with them", func() bool { return p.script("ready.sh").Run() == nil })
+
+	third := livetest.NewCertificates(t, p.host)
+	p.certified(third)
+	set := []string{"CONFIG", "SET"} // as a probe that ends before it notes so
+	for name, file := range map[string]string{"ca-cert": "ca.crt", "cert": "tls.crt", "key": "tls.key"} {
+		set = append(set, "tls-"+name+"-file", filepath.Join(p.dir, "tls", file))
+	}
+	if got := p.asks("default", "", append([]string{"--tls", "--cacert", second.CA, "--cert", second.Cert, "--key", second.Key}, set...)...); got != "OK" {
+		t.Fatal(got)
+	}
+	if err := p.script("ready.sh").Run(); err != nil {
+		t.Errorf("it has the certificates of the Secret, and is not ready: %v", err)
+	}
 }
 
 func TestAReplicaIsReadyOnceItHasItsMastersData(t *testing.T) {

@@ -11,7 +11,8 @@ certs=/run/slotwright/tls # likewise
 sum_of() { cat "$1/ca.crt" "$1/tls.crt" "$1/tls.key" | sha256sum; }
 take_certificates() {
 	mkdir -p "$certs"
-	cp /slotwright/tls/ca.crt /slotwright/tls/tls.crt /slotwright/tls/tls.key "$certs/"
+	# The copies before them are as little to be written to as a Secret's files.
+	cp -f /slotwright/tls/ca.crt /slotwright/tls/tls.crt /slotwright/tls/tls.key "$certs/"
 }
 if [ -f "$given" ]; then
 	REDISCLI_AUTH=$(if [ -f "$login" ]; then cat "$login"; else first_line "$given"; fi)
