@@ -259,6 +259,44 @@ func TestAMasterThatEndsWaitsForAReplicaThatIsGettingItsData(t *testing.T) {
 	}
 }
 
+// It has taken over a moment ago, and knows nobody who follows it.
+func TestAMasterWithoutItsKeysWaitsForTheReplicaThatHasThem(t *testing.T) {
+	master, replica := clustered(t), clustered(t)
+	ask := func(p *inPod, args ...string) string { p.Helper(); return p.asks("default", "", args...) }
+	ask(master, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	master.probes("it has a key", func() bool { return ask(master, "SET", "key", "value") == "OK" })
+	ask(replica, "CLUSTER", "MEET", master.host, master.port, master.bus)
+	id := ask(master, "CLUSTER", "MYID")
+	replica.probes("it follows", func() bool { return ask(replica, "CLUSTER", "REPLICATE", id) == "OK" })
+	replica.probes("it has the key", func() bool { return ask(replica, "DBSIZE") == "1" })
+	ask(master, "SHUTDOWN", "NOSAVE")
+	file := filepath.Join(master.dir, "data/nodes.conf")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	knows := strings.ReplaceAll(string(text), " slave "+id+" ", " master - ")
+	master.write("data/nodes.conf", knows)
+	c := master.script("start.sh")
+	master.write("log", "")
+	log, err := os.OpenFile(filepath.Join(master.dir, "log"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	c.Stdout, c.SysProcAttr = log, &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL); _ = c.Wait() })
+	master.probes("it waits for the replica to take over", func() bool {
+		text, err := os.ReadFile(log.Name())
+		return err == nil && strings.Contains(string(text), "waiting until one takes over that has it: "+net.JoinHostPort(replica.host, replica.port))
+	})
+	ask(replica, "CLUSTER", "FAILOVER", "TAKEOVER")
+	master.probes("it follows and has the key", func() bool { return ask(master, "DBSIZE") == "1" })
+}
+
 func TestAPodThatIsToldToEndEndsItsServer(t *testing.T) {
 	p := newPod(t)
 	c := p.start()

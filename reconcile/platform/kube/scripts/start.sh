@@ -38,19 +38,25 @@ has_data() {
 
 # A master that knows its slots and has lost its keys would have its replicas
 # drop theirs. It waits while one that has keys still follows it: the others
-# elect that one.
+# elect that one. Who follows only that one knows: a master that has just taken
+# over may have ended before it heard of it.
 mine=$(grep myself /data/nodes.conf 2>/dev/null || true)
+follower() { # ADDRESS: prints it when it follows and has keys
+	told=$(printf 'CLUSTER NODES\nINFO keyspace\n' | ask -h "${1%:*}" -p "${1##*:}" | grep -cE "myself,slave[^ ]* $id |^db[0-9]+:keys=" || true)
+	[ "${told:-0}" -lt 2 ] || echo "$1"
+}
 case "$mine" in
 *master*\ connected\ [0-9]*)
 	id=${mine%% *}
 	while ! has_data; do
-		waits=
-		for address in $(grep -E " slave[^ ]* $id " /data/nodes.conf | cut -d' ' -f2 | cut -d@ -f1); do
-			told=$(ask -h "${address%:*}" -p "${address##*:}" INFO || true)
-			case "$told" in *role:slave*db[0-9]*:keys=*) waits=$address ;; esac
-		done
+		waits=$(
+			for address in $(grep @ /data/nodes.conf | grep -v -e myself -e 'connected [0-9[]' | cut -d' ' -f2 | cut -d@ -f1); do
+				follower "$address" & # of many that are gone, each takes its time
+			done
+			wait
+		)
 		[ -n "$waits" ] || break
-		echo "no data here; waiting until $waits takes over"
+		echo "no data here; waiting until one takes over that has it:" $waits
 		sleep 1
 	done
 	;;
