@@ -57,6 +57,26 @@ func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
 	client.check()
 }
 
+// Each comes back as another node, and the one before it is not in the way.
+func TestPodsWithoutVolumesThatAreDeletedAreReplacedOneByOne(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
+	b.follows(r)
+	b.reaches(3, 1)
+	client := b.writesHeld()
+	master := b.masterOf(anyPod)
+	for _, gone := range []pod{b.replicaOf(master), master} {
+		b.in("delete", "pod", gone.name, "--wait=true")
+		b.eventually("another pod has the name", func() bool {
+			p, ok := b.pods()[gone.name]
+			return ok && p.uid != gone.uid
+		})
+		b.reaches(3, 1)
+	}
+	t.Logf("longest time without an answer: %s", client.end())
+}
+
 func TestPodsThatLoseTheirDataAreReportedAndNothingIsClaimed(t *testing.T) {
 	b := newBench(t)
 	text := b.topology(3, 1, "      storage: {size: 1Gi}\n", "")
