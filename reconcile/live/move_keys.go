@@ -34,15 +34,19 @@ func (b batch) weight() (sum float64) {
 // The first listing was made before the slots were marked: a key that went since
 // answers NOKEY, and one that came is in the next listing. What is left is listed
 // anew after every unknown answer (IOERR, a timeout, a broken connection): the key
-// may be at either end or at both. One that is at both answers BUSYKEY and is
-// compared. Before the next try the ends are ready
-// for each other again: a target that lost sight of an owner of slots, which a
+// may be at either end or at both, see emptying. Before the next try the ends are
+// ready for each other again: a target that lost sight of an owner of slots, which a
 // failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
 func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {
+	e, err := w.emptying(ctx, slots)
+	if err != nil {
+		return err
+	}
 	missed, left := 0, slots
 	for len(left) > 0 {
-		unknown, err := w.sweep(ctx, left, found)
+		unknown, err := e.sweep(ctx, left, found)
 		found = nil
+		e.clear(ctx)
 		if err != nil {
 			return err
 		}
@@ -50,26 +54,32 @@ func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {
 			missed = 0
 		} else if missed++; missed > strikes {
 			return fmt.Errorf("keys of %s do not reach %s: %w", w.from.name, w.to.name, unknown)
-		} else if err := w.regroup(ctx, missed); err != nil {
+		} else if err := e.regroup(ctx, missed); err != nil {
 			return err
 		}
-		if left, err = w.seal(ctx, slots); err != nil {
+		if left, err = e.seal(ctx, slots); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// regroup waits longer with every miss, and until the ends are ready again.
-func (w *pair) regroup(ctx context.Context, missed int) error {
+// regroup waits longer with every miss, and until the ends are ready again. What
+// the target had in its socket until then has made more copies.
+func (w *emptying) regroup(ctx context.Context, missed int) error {
 	if err := pause(ctx, time.Duration(missed)*200*time.Millisecond); err != nil {
 		return err
 	}
-	return w.meet(ctx)
+	if err := w.meet(ctx); err != nil {
+		return err
+	}
+	w.clear(ctx)
+	w.doubts = nil
+	return nil
 }
 
 // sweep sends what one listing of every database shows, or has shown.
-func (w *pair) sweep(ctx context.Context, slots []int, found [][]batch) (unknown, err error) {
+func (w *emptying) sweep(ctx context.Context, slots []int, found [][]batch) (unknown, err error) {
 	for db := range w.from.dbs {
 		var todo []batch
 		if found != nil {
@@ -131,7 +141,7 @@ const burstSlots = 4
 
 // send moves the keys of the batches in bursts. It stops at the first answer
 // that says neither yes nor no, and returns that as unknown.
-func (w *pair) send(ctx context.Context, db int, todo []batch) (unknown, err error) {
+func (w *emptying) send(ctx context.Context, db int, todo []batch) (unknown, err error) {
 	for len(todo) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -174,7 +184,7 @@ func slice(todo []batch, room float64) (now, rest []batch) {
 }
 
 // burst sends one MIGRATE a batch in one go and judges the answers.
-func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err error) {
+func (w *emptying) burst(ctx context.Context, db int, todo []batch) (unknown, err error) {
 	cmds, keys, sum := make([][]any, len(todo)), 0, 0.0
 	for i, b := range todo {
 		cmds[i] = w.migrate(db, b.keys, w.timeout/time.Duration(len(todo)))
@@ -188,7 +198,9 @@ func (w *pair) burst(ctx context.Context, db int, todo []batch) (unknown, err er
 	said := map[ServerError]bool{} // one reason refuses every slot: once is enough
 	for i, r := range replies {
 		lost, bad := w.judge(ctx, db, todo[i], r.Err)
-		unknown = errors.Join(unknown, lost)
+		if unknown = errors.Join(unknown, lost); lost != nil {
+			w.doubts = append(w.doubts, doubt{todo[i], db})
+		}
 		var s ServerError
 		if errors.As(bad, &s) && said[s] {
 			continue
@@ -209,7 +221,7 @@ func (w *pair) wait() time.Duration { return w.timeout + slack }
 
 // judge tells an answer that leaves it open where keys are, or that time may
 // lift, from a refusal that ends the move. OK and NOKEY (expired meanwhile) are both success.
-func (w *pair) judge(ctx context.Context, db int, b batch, err error) (unknown, bad error) {
+func (w *emptying) judge(ctx context.Context, db int, b batch, err error) (unknown, bad error) {
 	var s ServerError
 	switch {
 	case err == nil:
@@ -235,12 +247,14 @@ func (w *pair) lift(s ServerError) string {
 	return ""
 }
 
-// migrate is the command, with REPLACE or other options. AUTH stands before KEYS,
-// which takes the rest.
-func (w *pair) migrate(db int, keys []string, timeout time.Duration, options ...any) []any {
+// migrate is the command. AUTH stands before KEYS, which takes the rest.
+//
+// REPLACE is not for us: what MIGRATE has sent when it gives up, the target may read
+// at any time later, also when the key has arrived on another way and clients have
+// written it since. Without REPLACE it is refused then.
+func (w *pair) migrate(db int, keys []string, timeout time.Duration) []any {
 	cmd := make([]any, 0, 12+len(keys))
 	cmd = append(cmd, "MIGRATE", w.host, w.port, "", db, max(1, timeout.Milliseconds()))
-	cmd = append(cmd, options...)
 	switch {
 	case w.login.Username != "":
 		cmd = append(cmd, "AUTH2", w.login.Username, w.login.Password)

@@ -27,6 +27,7 @@ type pair struct {
 	host     string // of to, as from knows it: MIGRATE connects from there
 	port     int
 	timeout  time.Duration // of all MIGRATEs of a burst, inside the server
+	history  string        // of from's data (master_replid), when the pair began
 	sent     atomic.Int64  // keys that were sent and taken
 	bytes    atomic.Int64  // what they took in the source's memory
 	text     atomic.Pointer[string]
@@ -60,7 +61,10 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 	if err := w.locate(ctx); err != nil {
 		return nil, err
 	}
-	w.timeout, err = a.migrateTimeout(ctx)
+	if w.timeout, err = a.migrateTimeout(ctx); err != nil {
+		return nil, err
+	}
+	w.history, err = a.history(ctx)
 	w.others, w.replicas = p.bystanders(ctx, a, b), append(p.heirs(a), p.heirs(b)...)
 	return w, err
 }

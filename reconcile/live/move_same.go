@@ -8,32 +8,46 @@ import (
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
 
-// settle deals with keys that the target has already. Such a key is a copy
-// that a cut MIGRATE left behind, or another value. Copies are overwritten by
-// the source's, which is the newer one: while a slot is open its source serves
-// every key it holds. A different value is nobody's to overwrite here: the
-// marks may have been lost on the way, and with them the order of writes.
-func (w *pair) settle(ctx context.Context, db int, b batch) (unknown, err error) {
-	var copies, torn []string
-	for _, key := range b.keys {
+// settle deals with keys that the target has already. Such a key is a copy that a
+// cut MIGRATE left behind, or another value. Copies are deleted, and their keys go
+// with the next list: while a slot is open its source serves every key it holds.
+// Where it is not proven that what the target has is a copy, it is compared: a
+// different value is nobody's to delete, for the marks may have been lost on the
+// way, and with them the order of writes.
+func (w *emptying) settle(ctx context.Context, db int, b batch) (unknown, err error) {
+	there, err := w.watch(ctx, db, b.keys)
+	if err != nil {
+		return err, nil
+	}
+	defer there.close()
+	var torn []string
+	copies, proven, err := w.kept(ctx, db, b.slot, there.keys)
+	if err == nil && !proven {
+		copies, torn, err = w.compare(ctx, db, there.keys)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("slot %d: %w", b.slot, err)
+	case len(torn) > 0:
+		return nil, plan.Held{Hold: w.twoValues(b.slot, torn)}
+	}
+	return there.drop(ctx, copies), nil
+}
+
+// compare tells keys that are equal at both ends from those that differ.
+func (w *pair) compare(ctx context.Context, db int, keys []string) (equal, torn []string, err error) {
+	for _, key := range keys {
 		same, busy, err := w.same(ctx, db, key)
-		if err != nil {
-			return nil, fmt.Errorf("slot %d: compare key %q: %w", b.slot, key, err)
-		}
-		if busy && same {
-			copies = append(copies, key)
-		} else if busy {
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("compare key %q: %w", key, err)
+		case busy && same:
+			equal = append(equal, key)
+		case busy:
 			torn = append(torn, key)
 		}
 	}
-	if len(torn) > 0 {
-		return nil, plan.Held{Hold: w.twoValues(b.slot, torn)}
-	}
-	if len(copies) == 0 { // the rest goes with the next list
-		return nil, nil
-	}
-	r := w.from.pipe(ctx, db, w.wait(), [][]any{w.migrate(db, copies, w.timeout, "REPLACE")})[0]
-	return w.judge(ctx, db, batch{slot: b.slot}, r.Err)
+	return equal, torn, nil
 }
 
 // twoValues names the keys, some of them and cut short, and never a value.

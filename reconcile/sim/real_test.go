@@ -160,15 +160,17 @@ func reply(r *bufio.Reader) (any, error) {
 		return nil, Error(rest)
 	case ':':
 		return int64(n), nil
-	case '$':
+	case '$', '*':
 		if n < 0 {
 			return nil, nil
 		}
+	}
+	if kind == '$' {
 		b := make([]byte, n+2)
 		_, err := io.ReadFull(r, b)
 		return string(b[:n]), err
 	}
-	out := make([]any, max(n, 0))
+	out := make([]any, n)
 	for i := range out {
 		if out[i], err = reply(r); err != nil {
 			return nil, err

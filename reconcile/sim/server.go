@@ -176,6 +176,7 @@ func (w *World) set(s *server, key, value string) {
 		}
 		b[key] = value
 		to.keys[slot.Of(key)] = b
+		to.touch(key)
 	})
 }
 
@@ -183,6 +184,7 @@ func (w *World) set(s *server, key, value string) {
 func (w *World) remove(s *server, key string) {
 	w.replicate(s, func(to *server) {
 		n := slot.Of(key)
+		to.touch(key)
 		b := maps.Clone(to.keys[n])
 		delete(b, key)
 		if to.keys[n] = b; len(b) == 0 {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,8 @@ type Session struct {
 	name   string
 	asking bool       // the next command may touch a slot being imported
 	queue  [][]string // what EXEC will run; nil outside a transaction
+	watch  []string   // keys that EXEC wants as they are
+	stale  bool       // one of them was written
 	spoilt bool       // a command was refused before EXEC
 	user   bool       // it has authenticated
 	closed bool
@@ -109,7 +112,7 @@ func (c *Session) run(args []string) (any, error) {
 		}
 	}
 	v, err := c.dispatch(args)
-	if strings.ToUpper(args[0]) != "ASKING" {
+	if strings.ToUpper(args[0]) != "ASKING" && c.queue == nil { // it holds for a whole transaction
 		c.asking = false
 	}
 	if !c.s.down {
@@ -148,15 +151,34 @@ func (c *Session) multi([]string) (any, error) {
 	return "OK", nil
 }
 
+// watchCmd is WATCH: EXEC does nothing when a client wrote one of the keys since.
+func (c *Session) watchCmd(args []string) (any, error) {
+	if err := c.serve(args...); err != nil {
+		return nil, err
+	}
+	c.watch = append(c.watch, args...)
+	return "OK", nil
+}
+
+// touch spoils the transactions that watch a key.
+func (s *server) touch(key string) {
+	for _, c := range s.sessions {
+		c.stale = c.stale || slices.Contains(c.watch, key)
+	}
+}
+
 // exec runs what was queued. Nothing else runs meanwhile: the world is locked.
 func (c *Session) exec([]string) (any, error) {
 	if c.queue == nil {
 		return nil, Error("ERR EXEC without MULTI")
 	}
-	queue, spoilt := c.queue, c.spoilt
-	c.queue, c.spoilt = nil, false
+	queue, spoilt, stale := c.queue, c.spoilt, c.stale
+	c.queue, c.spoilt, c.watch, c.stale = nil, false, nil, false
 	if spoilt {
 		return nil, Error("EXECABORT Transaction discarded because of previous errors.")
+	}
+	if stale {
+		return nil, nil
 	}
 	out := []any{}
 	for _, args := range queue {
@@ -245,6 +267,7 @@ func init() {
 		"TIME":     {0, (*Session).time},
 		"TYPE":     {1, (*Session).typeCmd},
 		"WAIT":     {2, (*Session).wait},
+		"WATCH":    {1, (*Session).watchCmd},
 	}
 }
 

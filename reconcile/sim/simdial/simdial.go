@@ -175,7 +175,7 @@ func (k *Knife) stops(words []string, writes, after bool) bool {
 var reads = map[string]bool{
 	"ASKING": true, "AUTH": true, "CLIENT": true, "DBSIZE": true, "DUMP": true, "EVAL ": true, "EXEC": true, "EXISTS": true, "GET": true,
 	"HELLO": true, "INFO": true, "MEMORY": true, "MULTI": true, "PING": true, "PTTL": true, "SELECT": true, "TIME": true, "TYPE": true, "WAIT": true,
-	"CLUSTER COUNTKEYSINSLOT": true, "CLUSTER GETKEYSINSLOT": true, "CLUSTER INFO": true, "CLUSTER KEYSLOT": true,
+	"WATCH": true, "CLUSTER COUNTKEYSINSLOT": true, "CLUSTER GETKEYSINSLOT": true, "CLUSTER INFO": true, "CLUSTER KEYSLOT": true,
 	"CLUSTER MYID": true, "CLUSTER NODES": true, "CLUSTER GETSLOTMIGRATIONS": true,
 	"CONFIG GET": true, "FUNCTION DUMP": true, "FUNCTION LIST": true,
 }
