@@ -18,14 +18,14 @@ type captured struct {
 	dataset      [2]int64 // of n0 and of n2
 	replicaShows bool     // n2 shows the marks of its master
 	ids          [4]string
-	used         [2]int64
+	used, rss    [2]int64
 }
 
 func engines() []captured {
 	return []captured{
 		{
 			engine: "redis-8.0", server: Server{Name: "redis", Version: "8.0.2", Databases: 1}, keys: 3, filled: []int{0}, offset: 119,
-			used: [2]int64{2312816, 2263072}, dataset: [2]int64{Unknown, Unknown}, // printed as a wrapped difference
+			used: [2]int64{2312816, 2263072}, rss: [2]int64{14594048, 15052800}, dataset: [2]int64{Unknown, Unknown}, // printed as a wrapped difference
 			ids: [4]string{
 				"2054d506fdcfd896d10c7a8d726b69a5d1520a4a", "1b74326a87bc70e15bea5df8ad9b3fb8dc73ad26",
 				"2a3359de418cd752a8126af51d2314a4ffea1234", "45e6fd994eea9027ca6bc357279766ea02449477",
@@ -33,7 +33,7 @@ func engines() []captured {
 		},
 		{
 			engine: "valkey-8", server: Server{Name: "valkey", Version: "8.0.1", Databases: 1}, keys: 3, filled: []int{0}, offset: 408,
-			used: [2]int64{3080192, 3052976}, dataset: [2]int64{45756, 39356}, replicaShows: true,
+			used: [2]int64{3080192, 3052976}, rss: [2]int64{13737984, 13889536}, dataset: [2]int64{45756, 39356}, replicaShows: true,
 			ids: [4]string{
 				"49d57b68d6b6f93f9ec2a132625e733a98688b82", "cfb012402fc031b66086a8ff25792f40c4198cc7",
 				"842c51b2ebfa2ab3f63cba2544f51ae38408ed7c", "6579117cda3a77f04948736cbd9d6018ffba5e64",
@@ -41,7 +41,7 @@ func engines() []captured {
 		},
 		{
 			engine: "valkey-9.1", server: Server{Name: "valkey", Version: "9.1.2", Databases: 4}, keys: 4, filled: []int{0, 3}, offset: 463,
-			used: [2]int64{3672176, 3667912}, dataset: [2]int64{865540, 838620}, replicaShows: true,
+			used: [2]int64{3672176, 3667912}, rss: [2]int64{15679488, 16203776}, dataset: [2]int64{865540, 838620}, replicaShows: true,
 			ids: [4]string{
 				"da2b5a29daee041f85259158236dbb73f8e951e0", "e6b09816af7dbab241762b8574c56ce79d391eec",
 				"b7073a4af80b1a4d5df55c0de1f79a24c14abf24", "bd616d3bb3a6129b2d00ac4162b2b50cab792b63",
@@ -59,7 +59,7 @@ func TestInfoOfEveryEngineSaysTheSame(t *testing.T) {
 			}
 			want := Info{
 				Keys: c.keys, Filled: c.filled, Offset: c.offset, Linked: role == "replica",
-				Memory: Memory{Used: c.used[i], Dataset: c.dataset[i], System: 25276502016, Policy: "noeviction"},
+				Memory: Memory{Used: c.used[i], RSS: c.rss[i], Dataset: c.dataset[i], System: 25276502016, Policy: "noeviction"},
 				Server: c.server,
 			}
 			got.History = History{}

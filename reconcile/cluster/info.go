@@ -19,7 +19,7 @@ func ParseInfo(text string) (Info, error) {
 	r := infoReader{
 		info: Info{
 			Keys: Unknown, Offset: Unknown,
-			Memory: Memory{Used: Unknown, Dataset: Unknown},
+			Memory: Memory{Used: Unknown, RSS: Unknown, Dataset: Unknown},
 			Server: Server{Databases: 1},
 		},
 		offsets: map[string]int64{},
@@ -72,6 +72,8 @@ func (r *infoReader) field(name, value string) (err error) {
 		r.info.History.Until = measured(value)
 	case "used_memory":
 		m.Used = measured(value)
+	case "used_memory_rss":
+		m.RSS = measured(value)
 	case "used_memory_dataset":
 		m.Dataset = measured(value)
 	case "maxmemory":

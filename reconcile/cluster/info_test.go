@@ -23,7 +23,7 @@ func TestInfoOfACapturedServer(t *testing.T) {
 	}
 	want := Info{
 		Keys: 3, Filled: []int{0}, Offset: 107, Ready: true,
-		Memory: Memory{Used: 1897248, Dataset: 269532, System: 25276502016, Policy: "noeviction"},
+		Memory: Memory{Used: 1897248, RSS: 7704576, Dataset: 269532, System: 25276502016, Policy: "noeviction"},
 		Server: Server{Name: "redis", Version: "7.0.15", Databases: 1},
 	}
 	got.History = History{} // see TestWhoseDataAMasterHas

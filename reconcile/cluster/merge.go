@@ -157,7 +157,7 @@ func blank(p Place) Node {
 		Listed: p.Listed, Before: !p.Listed && !p.stranger(), Exists: p.Exists, Outdated: p.Outdated, Alias: p.Alias,
 		Elsewhere: p.Elsewhere, Remark: p.Remark,
 		Health: Silent, Keys: Unknown, Lag: Unknown,
-		Memory: Memory{Used: Unknown, Dataset: Unknown, Limit: p.Memory},
+		Memory: Memory{Used: Unknown, RSS: Unknown, Dataset: Unknown, Limit: p.Memory},
 	}
 	if p.stranger() {
 		n.Exists = true

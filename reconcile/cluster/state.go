@@ -167,11 +167,25 @@ type Former struct{ Name, Addr string }
 // Memory is what INFO memory and CONFIG say, in bytes.
 type Memory struct {
 	Used    int64 // used_memory; Unknown when it did not answer
+	RSS     int64 // used_memory_rss, what the machine gives the process; Unknown likewise
 	Dataset int64 // used_memory_dataset; Unknown likewise
 	Max     int64 // maxmemory; 0 is no limit
 	System  int64 // total_system_memory; 0 when not told
 	Limit   int64 // of its container, see Place.Memory; 0 is no limit
 	Policy  string
+}
+
+// Bound is what a node may use, and by whose word: the less of maxmemory and the
+// limit of its container. Without both the machine is the last bound, for others
+// use it, too. 0 is none.
+func (m Memory) Bound() (bytes int64, what string) {
+	switch {
+	case m.Limit > 0 && (m.Max == 0 || m.Limit < m.Max):
+		return m.Limit, "its container's limit"
+	case m.Max > 0:
+		return m.Max, "maxmemory"
+	}
+	return m.System, "memory of the machine"
 }
 
 // Server is the software a node runs.

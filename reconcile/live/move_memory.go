@@ -14,11 +14,12 @@ import (
 // replicas are. A target with a policy other than noeviction never refuses a key:
 // it throws others away, so the move has to stop before it is full.
 type memory struct {
-	name string
-	conn Conn
-	end  context.CancelFunc
-	done chan struct{}
-	lag  lag
+	name  string
+	limit int64 // of its container
+	conn  Conn
+	end   context.CancelFunc
+	done  chan struct{}
+	lag   lag
 
 	mu   sync.Mutex
 	used int64
@@ -26,8 +27,8 @@ type memory struct {
 }
 
 // newMemory looks once before it returns and then every second until stopped.
-func newMemory(ctx context.Context, name string, conn Conn) (*memory, error) {
-	m := &memory{name: name, conn: conn, done: make(chan struct{})}
+func newMemory(ctx context.Context, n *cluster.Node, conn Conn) (*memory, error) {
+	m := &memory{name: n.Name, limit: n.Memory.Limit, conn: conn, done: make(chan struct{})}
 	if err := errors.Join(m.look(ctx), m.begin(ctx)); err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -58,7 +59,8 @@ func (m *memory) info(ctx context.Context, section string) (string, error) {
 }
 
 // look asks once, and finds the target full when another two seconds like the
-// last would be too many.
+// last would be too many. Where maxmemory is not the bound, it is not the server
+// that stops at it but the machine, which counts all that it gives the process.
 func (m *memory) look(ctx context.Context) error {
 	text, err := m.info(ctx, "memory")
 	if err != nil {
@@ -69,15 +71,21 @@ func (m *memory) look(ctx context.Context) error {
 		return fmt.Errorf("%s: info memory: %w", m.name, err)
 	}
 	now := info.Memory
+	now.Limit = m.limit
+	bound, what := now.Bound()
+	used := now.Used
+	if bound != now.Max {
+		used = max(used, now.RSS)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	grown := int64(0)
 	if m.used > 0 {
-		grown = max(0, now.Used-m.used)
+		grown = max(0, used-m.used)
 	}
-	if m.used = now.Used; now.Max > 0 && now.Used+2*grown >= now.Max {
-		m.full = fmt.Errorf("%s is full: %d MB of its maxmemory of %d MB are used: give it more memory, or move fewer slots to it",
-			m.name, now.Used>>20, now.Max>>20)
+	if m.used = used; bound > 0 && used+2*grown >= bound {
+		m.full = fmt.Errorf("%s is full: it uses %d of the %d MB of %s: give it more memory, or move fewer slots to it",
+			m.name, used>>20, bound>>20, what)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 		}
 	}
 	if b.memory == nil {
-		if b.memory, err = newMemory(ctx, b.name, p.dial(p.seen.Node(to).Addr)); err != nil {
+		if b.memory, err = newMemory(ctx, p.seen.Node(to), p.dial(p.seen.Node(to).Addr)); err != nil {
 			return nil, err
 		}
 	}

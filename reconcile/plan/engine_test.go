@@ -65,22 +65,3 @@ func TestMovesTakeAsLongAsTheirBusiestEnd(t *testing.T) {
 		}
 	}
 }
-
-// The less of maxmemory and the container's limit bounds a node, else its machine.
-func TestTheLastBoundOfMemory(t *testing.T) {
-	for _, c := range []struct {
-		of    cluster.Memory
-		bytes int64
-	}{
-		{cluster.Memory{Max: 3, Limit: 4, System: 9}, 3},
-		{cluster.Memory{Max: 5, Limit: 4, System: 9}, 4},
-		{cluster.Memory{Limit: 4, System: 9}, 4},
-		{cluster.Memory{Max: 5, System: 4}, 5},
-		{cluster.Memory{System: 9}, 9},
-		{cluster.Memory{}, 0},
-	} {
-		if got, what := boundOf(c.of); got != c.bytes {
-			t.Errorf("%+v: %d of %s", c.of, got, what)
-		}
-	}
-}

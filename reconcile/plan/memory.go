@@ -39,7 +39,7 @@ func (d *draft) roomFor(moves []Step) bool {
 func (d *draft) fullness(i int, incoming int64) (Hold, bool) {
 	n := d.node(i)
 	m := n.Memory
-	bound, what := boundOf(m)
+	bound, what := m.Bound()
 	if bound == 0 || m.Used < 0 || m.Used+incoming <= bound {
 		return Hold{}, false
 	}
@@ -51,19 +51,6 @@ func (d *draft) fullness(i int, incoming int64) (Hold, bool) {
 		return Hold{Stuck, WouldEvict, n.Name, need + "; with maxmemory-policy " + m.Policy + " it would drop keys silently", "raise maxmemory, or add masters"}, true
 	}
 	return Hold{Stuck, NoMemory, n.Name, need, "raise maxmemory, use larger nodes, or add masters"}, true
-}
-
-// boundOf is what a node may use, and by whose word: the less of maxmemory and
-// the limit of its container. Without both the machine is the last bound, for
-// others use it, too.
-func boundOf(m cluster.Memory) (bytes int64, what string) {
-	switch {
-	case m.Limit > 0 && (m.Max == 0 || m.Limit < m.Max):
-		return m.Limit, "its container's limit"
-	case m.Max > 0:
-		return m.Max, "maxmemory"
-	}
-	return m.System, "memory of the machine"
 }
 
 // sizeText is bytes for people.
