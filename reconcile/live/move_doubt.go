@@ -41,6 +41,7 @@ type emptying struct {
 	*pair
 	sole   slot.Set // of which the source serves whatever both ends hold
 	doubts []doubt
+	held   map[int]error // slots that stay open
 }
 
 // doubt are keys of a MIGRATE whose end is unknown.
@@ -55,7 +56,7 @@ func (w *pair) emptying(ctx context.Context, slots []int) (*emptying, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := emptying{pair: w}
+	e := emptying{pair: w, held: map[int]error{}}
 	for i, s := range slots {
 		if counts[i] == 0 {
 			e.sole.Add(s)
@@ -88,12 +89,12 @@ func (w *emptying) look(ctx context.Context) error {
 	return nil
 }
 
-// clear deletes copies of the keys in doubt. What it can't delete stays, and is
-// settled when its key is sent again.
+// clear deletes copies of the keys in doubt, until it can't: an end that does not
+// answer is not waited for again. What stays is settled when its key is sent again.
 func (w *emptying) clear(ctx context.Context) {
 	for _, d := range w.doubts {
-		if w.sole.Has(d.slot) {
-			_ = w.supersede(ctx, d)
+		if w.sole.Has(d.slot) && w.supersede(ctx, d) != nil {
+			return
 		}
 	}
 }

@@ -37,6 +37,10 @@ func (b batch) weight() (sum float64) {
 // may be at either end or at both, see emptying. Before the next try the ends are
 // ready for each other again: a target that lost sight of an owner of slots, which a
 // failover elsewhere is enough for, answers CLUSTERDOWN until it is told.
+//
+// A slot that a key too heavy has come to since is held, and the others go on. It
+// can't be brought back either, for that takes the same key there and back again,
+// so it stays open, and clients find every key.
 func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {
 	e, err := w.emptying(ctx, slots)
 	if err != nil {
@@ -60,8 +64,9 @@ func (w *pair) empty(ctx context.Context, slots []int, found [][]batch) error {
 		if left, err = e.seal(ctx, slots); err != nil {
 			return err
 		}
+		left = without(left, e.held)
 	}
-	return nil
+	return joined(e.held)
 }
 
 // regroup waits longer with every miss, and until the ends are ready again. What
@@ -82,6 +87,7 @@ func (w *emptying) regroup(ctx context.Context, missed int) error {
 func (w *emptying) sweep(ctx context.Context, slots []int, found [][]batch) (unknown, err error) {
 	for db := range w.from.dbs {
 		var todo []batch
+		slots := without(slots, w.held)
 		if found != nil {
 			todo = slices.DeleteFunc(found[db], func(b batch) bool { return !slices.Contains(slots, b.slot) })
 		} else if todo, err = w.find(ctx, db, slots); err != nil {
@@ -151,7 +157,12 @@ func (w *emptying) send(ctx context.Context, db int, todo []batch) (unknown, err
 		}
 		var now []batch
 		now, todo = slice(todo, w.from.pace.room())
-		if err := errors.Join(w.heavy(now), w.escort(ctx, now)); err != nil {
+		if hold := w.heavy(now); hold != nil {
+			w.held[now[0].slot] = hold
+			todo = slices.DeleteFunc(todo, func(b batch) bool { return b.slot == now[0].slot })
+			continue
+		}
+		if err := w.escort(ctx, now); err != nil {
 			return nil, err
 		}
 		if unknown, err = w.burst(ctx, db, now); unknown != nil || err != nil {

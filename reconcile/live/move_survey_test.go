@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +70,45 @@ func TestASlotWithAKeyTooHeavyToMoveStaysWholeAndOthersMove(t *testing.T) {
 			w.holds(to, ranged(3, 3), stays)
 		})
 	}
+}
+
+// Keys come to two slots after they were surveyed, and one of them is too heavy. Its
+// slot has begun its way and stays open; it keeps no other open.
+func TestAKeyTooHeavyThatComesLateKeepsNoOtherSlotOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	from, to := w.nodes[0], w.nodes[2]
+	want, stays := w.fill(from, ranged(0, 9), 5), w.fill(from, ranged(3, 3), 5)
+	late := "{" + tagOf(5) + "}late"
+	want[late] = "came"
+	var once sync.Once
+	m := w.mover()
+	m.dial = func(addr string) Conn {
+		return watchConn{w.dial(addr), func(cmd string) {
+			if cmd == "MIGRATE" {
+				once.Do(func() { // as if they had come before the marks: the source takes no new ones
+					for _, s := range []int{3, 5} {
+						w.must(from, "CLUSTER", "SETSLOT", s, "STABLE")
+					}
+					w.heavyKey(from, 3)
+					w.must(from, "SET", late, "came")
+					for _, s := range []int{3, 5} {
+						w.migrating(s, from, to)
+					}
+				})
+			}
+		}}
+	}
+	holdsHeavy(t, m.move(t.Context(), moves("n0", "n2", ranged(0, 9))))
+	w.agreed()
+	seen := w.look()
+	if moved := seen.Node("n2").Slots; moved != ranged(0, 9).Minus(ranged(3, 3)) || len(seen.Open) != 2 || seen.Open[0].Slot != 3 || seen.Open[1].Slot != 3 {
+		t.Fatalf("n2 has got %s, and open is %v", moved, seen.Open)
+	}
+	w.lighten()
+	w.finish("n0", "n2", ranged(3, 3))
+	w.holds(to, ranged(0, 9), want)
+	w.holds(to, ranged(3, 3), stays)
 }
 
 // A run before this one marked the slot, and no key has left yet: it is closed
