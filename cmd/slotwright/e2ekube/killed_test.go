@@ -7,31 +7,40 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // pair are two daemons with one Lease, each with a state directory of its own, as
-// on two machines.
+// on two machines. One that ends is started again, as a kubelet does it.
 type pair struct {
 	b       *bench
 	r       *repository
-	daemons [2]*daemon
-	logs    []*log // of those that were killed, too
 	deeds   map[string]int
 	done    chan struct{}
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	daemons [2]*daemon
+	logs    []*log // of those that ended, too
+	over    bool
 }
 
 func (b *bench) pair(r *repository) *pair {
 	p := &pair{b: b, r: r, deeds: map[string]int{}, done: make(chan struct{})}
 	for i := range p.daemons {
-		p.start(i)
+		d := p.start(i)
+		p.running.Go(func() {
+			for ; d != nil; d = p.start(i) {
+				_ = d.Wait()
+				time.Sleep(time.Second) // nor does a kubelet do it at once
+			}
+		})
 	}
 	b.Cleanup(func() {
-		for _, d := range p.daemons {
-			d.ends(syscall.SIGTERM)
-		}
+		p.end()
 		if b.Failed() {
 			for i, l := range p.logs {
 				b.Logf("daemon %d said:\n%s", i, l)
@@ -41,20 +50,46 @@ func (b *bench) pair(r *repository) *pair {
 	return p
 }
 
-func (p *pair) start(i int) {
+// start starts daemon i; nil when none is to run any more.
+func (p *pair) start(i int) *daemon {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return nil
+	}
 	d := p.b.daemon(p.r, "--lease", p.b.namespace+"/slotwright")
 	d.Env = append(d.Env, "SLOTWRIGHT_STATE_DIR="+filepath.Join(p.b.dir, fmt.Sprintf("state-%d", i)))
 	if err := d.Start(); err != nil {
 		p.b.Errorf("start a daemon: %v", err)
+		return nil
 	}
 	p.daemons[i], p.logs = d, append(p.logs, d.log)
+	return d
+}
+
+// now are the daemons of this moment.
+func (p *pair) now() [2]*daemon {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.daemons
+}
+
+func (p *pair) end() {
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	for _, d := range p.now() {
+		_ = d.Process.Signal(syscall.SIGTERM)
+		defer time.AfterFunc(patience, func() { _ = d.Process.Kill() }).Stop()
+	}
+	p.running.Wait()
 }
 
 // leads waits until one of the daemons leads and has read what it is to do.
 func (p *pair) leads(stop <-chan struct{}) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		for _, d := range p.daemons {
-			if strings.Contains(d.log.String(), "msg=read") {
+		for _, d := range p.now() {
+			if runs := d.Process.Signal(syscall.Signal(0)) == nil; runs && strings.Contains(d.log.String(), "msg=read") {
 				return
 			}
 		}
@@ -80,7 +115,7 @@ func (p *pair) torment(random *rand.Rand, stop <-chan struct{}) {
 	}
 	for p.leads(stop); !waits(2, 25); p.leads(stop) {
 		i := random.IntN(len(p.daemons))
-		d := p.daemons[i]
+		d := p.now()[i]
 		if random.IntN(4) == 0 {
 			p.deeds["stood still"]++
 			_ = d.Process.Signal(syscall.SIGSTOP)
@@ -92,8 +127,7 @@ func (p *pair) torment(random *rand.Rand, stop <-chan struct{}) {
 			continue
 		}
 		p.deeds["killed"]++
-		d.ends(syscall.SIGKILL)
-		p.start(i)
+		_ = d.Process.Kill()
 	}
 }
 
@@ -139,6 +173,7 @@ func TestDaemonsThatAreKilledAndStandStillAtRandomReachWhatEveryCommitSays(t *te
 	zones()
 	t.Logf("daemons %v; longest time without an answer: %s", p.deeds, client.end())
 	led := 0
+	p.end()
 	for _, l := range p.logs {
 		if strings.Contains(l.String(), "msg=following") {
 			led++
