@@ -38,7 +38,7 @@ func (m *merger) describe() {
 	}
 }
 
-// renamed reports whether a member answers at the place whose name a silent peer
+// renamed reports whether another node answers at the place whose name a silent peer
 // has, as all say who know a name of it. Newcomers know none.
 func (m *merger) renamed(p *peer) bool {
 	name := ""
@@ -49,7 +49,7 @@ func (m *merger) renamed(p *peer) bool {
 		}
 		name = cmp.Or(name, at)
 	}
-	return name != "" && slices.ContainsFunc(m.main, func(n *node) bool { return n.place.Alias == name })
+	return name != "" && slices.ContainsFunc(m.asked, func(n *node) bool { return n.place.Alias == name })
 }
 
 // speak takes over a node's own answer.

@@ -224,7 +224,7 @@ func TestANodeNobodyHasAnAddressOfIsReplaced(t *testing.T) {
 	}
 }
 
-func TestAFailedNodeWhoseNameAnotherMemberHasIsReplaced(t *testing.T) {
+func TestAFailedNodeWhoseNameAnotherNodeHasIsReplaced(t *testing.T) {
 	const name = "n2.example.com"
 	world := func(alias string, owns, failed bool) []View {
 		views := without(t, "n2")
@@ -262,6 +262,15 @@ func TestAFailedNodeWhoseNameAnotherMemberHasIsReplaced(t *testing.T) {
 	line(views, "n3", "b").Name = "other.example.com"
 	if replaced(views) {
 		t.Error("members do not agree what it is called, and it is replaced")
+	}
+
+	for alias, split := range map[string]bool{name + ":6379": false, "n4.example.com:6379": true} {
+		views := world(alias, false, true)
+		l := line(views, "n3", "b") // it alone heard the last that it said
+		l.Flags.Master, l.Flags.Replica, l.Master = false, true, id("c")
+		if s := Merge(views); len(s.Split) > 0 != split {
+			t.Errorf("n4 has the name %s, and members disagree: %v", alias, s.Split)
+		}
 	}
 }
 

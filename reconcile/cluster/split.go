@@ -36,7 +36,8 @@ func nameOf(n *node) string {
 }
 
 // tellRoles says where members and a node differ in whom it follows; of a
-// silent node, where members differ among themselves.
+// silent node, where members differ among themselves. One that handed its slots
+// over before it ended for good told some, and will tell nobody else.
 func (m *merger) tellRoles() {
 	roles := map[*node][]role{}
 	for _, by := range m.main {
@@ -51,7 +52,7 @@ func (m *merger) tellRoles() {
 		}
 	}
 	for _, n := range m.nodes {
-		if n.view == nil && n.peer != nil {
+		if over := n.Replaced && n.Slots.Empty(); n.view == nil && n.peer != nil && !over {
 			roles[n] = slices.DeleteFunc(slices.Clone(n.peer.roles), func(r role) bool { return r.master == n.Master })
 		}
 	}

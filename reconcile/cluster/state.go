@@ -100,7 +100,7 @@ type Node struct {
 	// Replaced says that every member that lists the node has lost its address:
 	// another node answered there (CLUSTER NODES: noaddr). Members do not ping
 	// such a node any more, so it never fails, and nobody is elected in its place.
-	// Or that it failed and has no slots, and another member answers at the place
+	// Or that it failed and has no slots, and another node answers at the place
 	// whose Alias it announced: a platform that gives names never runs two of one.
 	Replaced bool
 

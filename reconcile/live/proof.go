@@ -100,7 +100,7 @@ func unneeded(id string, others []*look) error {
 // name, or it is a replica and nothing runs as it. That it has no process its
 // platform tells, or its own address, which refuses the connection.
 func (w *work) gone(ctx context.Context, n *cluster.Node, members []*look) error {
-	if nowhere(n.ID, members) || w.renamed(n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
+	if nowhere(n.ID, members) || w.renamed(ctx, n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
 		return outlived(n.ID, members)
 	}
 	if n.Health != cluster.Absent {
@@ -126,10 +126,10 @@ func nowhere(id string, members []*look) bool {
 	return listed
 }
 
-// renamed reports whether a member answers at the place whose name a node has, as
-// all say who know a name of it. Its platform gives a name to another process only
+// renamed reports whether another node answers at the place whose name a node has,
+// as all say who know a name of it. Its platform gives a name to another process only
 // once the one before has ended, or a person said so (StatefulSets: "at most one").
-func (w *work) renamed(id string, members []*look) bool {
+func (w *work) renamed(ctx context.Context, id string, members []*look) bool {
 	name := ""
 	for _, m := range members {
 		if line := m.lines[id]; line != nil && line.Name != "" {
@@ -139,7 +139,13 @@ func (w *work) renamed(id string, members []*look) bool {
 			name = alias(*line)
 		}
 	}
-	return name != "" && slices.ContainsFunc(members, func(m *look) bool { return w.seen.Node(m.name).Alias == name })
+	for i := range w.seen.Nodes {
+		if n := &w.seen.Nodes[i]; name != "" && n.Alias == name && n.ID != "" && n.ID != id {
+			_, err := w.look(ctx, n)
+			return err == nil
+		}
+	}
+	return false
 }
 
 // outlived is nil when every member that lists a node calls it failed or has no

@@ -8,8 +8,12 @@ import (
 )
 
 // A pod whose data was given up comes back under its name as another node.
-func TestAFailedMasterIsForgottenWhereAnotherMemberHasItsName(t *testing.T) {
+func TestAFailedMasterIsForgottenWhereAnotherNodeHasItsName(t *testing.T) {
 	const name = "orders-c-0.orders-nodes.data.svc"
+	servers := fleet(t, 1, 0)
+	c := open(t, inventoryOf(servers...), Access{})
+	heir := observe(t, c).Nodes[0]
+	heir.Alias = name + ":6379"
 	gone := func(says, says2 string, failed bool) error {
 		line := func(name string) *cluster.Line {
 			return &cluster.Line{ID: "old", Name: name, Port: 6379, Flags: cluster.Flags{Master: true, Fail: failed}}
@@ -18,13 +22,11 @@ func TestAFailedMasterIsForgottenWhereAnotherMemberHasItsName(t *testing.T) {
 			self := &cluster.Line{ID: name, Flags: cluster.Flags{Master: true}, Ranges: []slot.Range{all}}
 			return &look{name: name, self: self, lines: map[string]*cluster.Line{name: self, "old": line}}
 		}
-		w := &work{Cluster: &Cluster{}, seen: cluster.State{Nodes: []cluster.Node{
-			{Name: "a", Alias: "orders-a-0.orders-nodes.data.svc:6379"}, {Name: "b"}, {Name: "c", Alias: name + ":6379"},
-		}}}
+		w := &work{Cluster: c, seen: cluster.State{Nodes: []cluster.Node{{Name: "a", Alias: "orders-a-0.orders-nodes.data.svc:6379"}, {Name: "b"}, heir}}}
 		return w.gone(t.Context(), &cluster.Node{ID: "old", Health: cluster.Absent}, []*look{
 			member("a", slot.Range{First: 0, Last: 9999}, line(says)),
 			member("b", slot.Range{First: 10000, Last: 16383}, line(says2)),
-			{name: "c", self: &cluster.Line{ID: "new", Master: "a"}, lines: map[string]*cluster.Line{"old": line("")}},
+			{name: "r", self: &cluster.Line{ID: "r", Master: "a"}, lines: map[string]*cluster.Line{"old": line("")}},
 		})
 	}
 	if err := gone(name, name, true); err != nil {
@@ -39,5 +41,9 @@ func TestAFailedMasterIsForgottenWhereAnotherMemberHasItsName(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s, and it is forgotten", what)
 		}
+	}
+	servers[0].kill()
+	if gone(name, name, true) == nil {
+		t.Error("nobody answers where it stood, and it is forgotten")
 	}
 }
