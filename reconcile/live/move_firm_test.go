@@ -197,10 +197,12 @@ func TestAMasterThatGivesWayHandsNoSlotsOver(t *testing.T) {
 	heir, source := w.heir(w.nodes[0], "r0"), w.nodes[0]
 	slots := ranged(3, 5)
 	want := w.fill(source, slots, 20)
-	asked, migrated := false, atomic.Bool{}
-	last := func(addr, cmd string) bool {
-		migrated.Store(migrated.Load() || strings.HasPrefix(cmd, "MIGRATE"))
-		return migrated.Load() && addr == source.addr && cmd == "CLUSTER NODES\n"
+	asked, firmly := false, atomic.Bool{}
+	last := func(addr, cmd string) bool { // the last look at the source is the one in a transaction
+		if addr == source.addr && (cmd == "MULTI\n" || cmd == "EXEC\n") {
+			firmly.Store(cmd == "MULTI\n")
+		}
+		return firmly.Load() && addr == source.addr && cmd == "CLUSTER NODES\n"
 	}
 	m := w.moverBefore(last, func() {
 		asked = true
