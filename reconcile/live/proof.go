@@ -100,7 +100,10 @@ func unneeded(id string, others []*look) error {
 // name, or it is a replica and nothing runs as it. That it has no process its
 // platform tells, or its own address, which refuses the connection.
 func (w *work) gone(ctx context.Context, n *cluster.Node, members []*look) error {
-	if nowhere(n.ID, members) || w.renamed(ctx, n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
+	if w.renamed(ctx, n.ID, members) {
+		return failed(n.ID, members)
+	}
+	if nowhere(n.ID, members) || slices.Contains(w.want.Allow.Forget, n.Name) {
 		return outlived(n.ID, members)
 	}
 	if n.Health != cluster.Absent {
@@ -148,9 +151,19 @@ func (w *work) renamed(ctx context.Context, id string, members []*look) bool {
 	return false
 }
 
-// outlived is nil when every member that lists a node calls it failed or has no
-// address for it, the node's master, where it has one, answers and owns slots,
-// and nobody needs it.
+// failed is nil when every member that lists a node calls it failed or has no
+// address for it, and nobody needs it.
+func failed(id string, members []*look) error {
+	for _, m := range members {
+		if line := m.lines[id]; line != nil && !line.Flags.Fail && !line.Flags.NoAddr {
+			return fmt.Errorf("it is silent, and %s does not call it failed", m.name)
+		}
+	}
+	return unneeded(id, members)
+}
+
+// outlived is failed for a node whose data may be needed: its master, where it
+// has one, answers and owns slots.
 func outlived(id string, members []*look) error {
 	masters := map[string]bool{}
 	for _, m := range members {
@@ -159,16 +172,11 @@ func outlived(id string, members []*look) error {
 		}
 	}
 	for _, m := range members {
-		line := m.lines[id]
-		switch {
-		case line == nil:
-		case !line.Flags.Fail && !line.Flags.NoAddr:
-			return fmt.Errorf("it is silent, and %s does not call it failed", m.name)
-		case line.Master != "" && !masters[line.Master]:
+		if line := m.lines[id]; line != nil && line.Master != "" && !masters[line.Master] {
 			return errors.New("it is silent, and its master does not answer with slots")
 		}
 	}
-	return unneeded(id, members)
+	return failed(id, members)
 }
 
 // deadReplica is outlived for a node that every member knows as a replica. Whose

@@ -26,7 +26,9 @@ func TestAFailedMasterIsForgottenWhereAnotherNodeHasItsName(t *testing.T) {
 		return w.gone(t.Context(), &cluster.Node{ID: "old", Health: cluster.Absent}, []*look{
 			member("a", slot.Range{First: 0, Last: 9999}, line(says)),
 			member("b", slot.Range{First: 10000, Last: 16383}, line(says2)),
-			{name: "r", self: &cluster.Line{ID: "r", Master: "a"}, lines: map[string]*cluster.Line{"old": line("")}},
+			{name: "r", self: &cluster.Line{ID: "r", Master: "a"}, lines: map[string]*cluster.Line{
+				"old": {ID: "old", Master: "r", Port: 6379, Flags: cluster.Flags{Replica: true, Fail: failed}}, // as it was told in between
+			}},
 		})
 	}
 	if err := gone(name, name, true); err != nil {
