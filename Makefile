@@ -66,7 +66,7 @@ kube: ## the platform kubernetes, the chart and the overlays against a real API 
 # on replicas, whom members tell to forget. `make e2e-stories ENGINE=...` runs all.
 core = ACommittedShape|AHalfMoved|AKeyWrittenAnew|AForgotten|ADeadMaster|ALeavingShard|ADrainedMaster|AReplacedNode
 # Servers that move slots by themselves, and marks that replicas have to agree to.
-movers = AnAtomic|ASource|AModule|Jobs|AJob|ALeftOver|WhatACancelled|AMoveThatIsStopped|AllSources|MarksThat
+movers = AnAtomic|ASource|AModule|Jobs|AJob|ALeftOver|WhatACancelled|AMoveThatIsStopped|AllSources|MarksThat|CopiesAreDeleted
 # Clusters of two engines, and Valkey's databases.
 mixed = AClusterIsGrownAndShrunk|KeysOfEveryDatabase|AKeyInAnother
 

@@ -1,0 +1,66 @@
+//go:build engines
+
+package live
+
+import (
+	"net"
+	"path/filepath"
+	"testing"
+)
+
+// Valkey 9 has several databases, each with keys of a slot. A copy is deleted in its
+// own.
+func TestCopiesAreDeletedInTheirOwnDatabase(t *testing.T) {
+	t.Parallel()
+	server, err := filepath.Abs("../../.engines/valkey-9.1/bin/valkey-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, server: server, extra: []string{"--cluster-databases", "16"}}
+	w.form(2, 1)
+	const s, db = 7, 3
+	source, to := w.nodes[0], w.nodes[2]
+	host, port, _ := net.SplitHostPort(to.addr)
+	keys := tagged(tagOf(s), 2)
+	p := w.mover().gather()
+	t.Cleanup(p.letGo)
+	way, err := p.pair(t.Context(), "n0", "n2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range way.from.pipe(t.Context(), db, slack, [][]any{{"SET", keys[0], "v"}, {"SET", keys[1], "v"}}) {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	if _, err := way.open(t.Context(), []int{s}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := way.emptying(t.Context(), []int{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := way.from.pipe(t.Context(), db, slack, [][]any{{"MIGRATE", host, port, "", db, 5000, "COPY", "KEYS", keys[0], keys[1]}})[0]
+	if n := w.counted(way.to, s); copied.Err != nil || n != 2 {
+		t.Fatalf("n2 has %d copies, %v", n, copied.Err)
+	}
+	w.asking(to, "SET", keys[0], "in database 0") // no copy of anything
+	e.doubts = []doubt{{batch{slot: s, keys: keys}, db}}
+	e.clear(t.Context())
+	if n := w.counted(way.to, s); n != 1 || w.must(source, "CLUSTER", "COUNTKEYSINSLOT", s) != int64(0) {
+		t.Errorf("n2 has %d keys, not the one of database 0", n)
+	}
+	if n := w.counted(way.from, s); n != 2 {
+		t.Errorf("n0 has %d keys", n)
+	}
+}
+
+// counted is how many keys of a slot an end holds in all databases.
+func (w *world) counted(e *end, slot int) int64 {
+	w.t.Helper()
+	n, err := e.count(w.t.Context(), []int{slot})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n[0]
+}
