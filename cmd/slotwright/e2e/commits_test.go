@@ -83,7 +83,8 @@ func (s *story) turnsBack(files map[string]string, masters int) {
 	s.want[drain+" "+sourceContext+"/orders"] = "pending " + s.forge.never
 	s.tells("success", "pending success")
 	s.settled()
-	if there, back := s.logged(drain), s.logged(s.good); !slices.Equal(there, []string{"Move"}) || !slices.Contains(back, "Move") || slices.Contains(back, "Forget") {
+	// On a busy machine all slots may have moved before the revert is read.
+	if there, back := s.logged(drain), s.logged(s.good); !slices.Contains(there, "Move") || !slices.Contains(back, "Move") || slices.Contains(back, "Forget") {
 		s.b.t.Errorf("the log has the steps %v, and %v back", there, back)
 	}
 	if done, moved := s.counted(); !slices.Contains(done, "Move") || moved == 0 {
