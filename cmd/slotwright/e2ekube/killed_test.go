@@ -85,11 +85,14 @@ func (p *pair) end() {
 	p.running.Wait()
 }
 
-// leads waits until one of the daemons leads and has read what it is to do.
+// leads waits until one of the daemons leads and has looked at the cluster: on a
+// busy machine that alone takes longer than some live.
 func (p *pair) leads(stop <-chan struct{}) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		for _, d := range p.now() {
-			if runs := d.Process.Signal(syscall.Signal(0)) == nil; runs && strings.Contains(d.log.String(), "msg=read") {
+			text := d.log.String()
+			looked := strings.Contains(text, "msg=planned") || strings.Contains(text, `msg="pass ended"`)
+			if runs := d.Process.Signal(syscall.Signal(0)) == nil; runs && looked {
 				return
 			}
 		}
@@ -101,7 +104,7 @@ func (p *pair) leads(stop <-chan struct{}) {
 	}
 }
 
-// torment kills a daemon some seconds after one leads, or has it stand still for
+// torment kills a daemon some seconds after one has looked, or has it stand still for
 // longer than its Lease lasts and then go on, until stop is closed.
 func (p *pair) torment(random *rand.Rand, stop <-chan struct{}) {
 	defer close(p.done)
