@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/plan"
 )
@@ -41,6 +42,9 @@ type doubtful struct {
 	asked      func() // the source has said which keys it holds
 	again      func() // the next list is about to be made
 	refused    int    // transactions
+	stopped    time.Time
+	took       time.Duration // until the source gave up
+	burst      int           // MIGRATEs that it gave up
 }
 
 const doubted = 6
@@ -81,6 +85,7 @@ func (d *doubtful) mover() *mover {
 		return momentConn{d.dial(addr), func(cmds [][]any, _ []Reply) {
 			switch {
 			case d.first("stop", sends(cmds, "MIGRATE")):
+				d.stopped = time.Now()
 				d.signal(d.to, syscall.SIGSTOP)
 			case d.had("unknown") && d.first("again", addr == d.source.addr && sends(cmds, "GETKEYSINSLOT")):
 				d.again()
@@ -88,6 +93,7 @@ func (d *doubtful) mover() *mover {
 		}, func(cmds [][]any, replies []Reply) {
 			switch {
 			case d.first("unknown", sends(cmds, "MIGRATE")):
+				d.took, d.burst = time.Since(d.stopped), len(replies)
 				if !refused(replies[0].Err, "IOERR") {
 					d.t.Errorf("the MIGRATE ended with %v", replies[0])
 				}
@@ -142,6 +148,23 @@ func TestCopiesOfAMigrateWhoseEndIsUnknownGetOutOfTheWay(t *testing.T) {
 	if !d.had("asked") || !d.had("again") {
 		t.Error("nobody asked the source, or for a list")
 	}
+}
+
+// A source does nothing else while it waits for a target that stands still, and all
+// that it waits for together is less than the node timeout.
+func TestASourceIsBackInTimeWhenItsTargetStandsStill(t *testing.T) {
+	t.Parallel()
+	d := newDoubtful(t)
+	slots := ranged(0, 20)
+	want := d.fill(d.source, slots, doubted)
+	if err := d.mover().move(context.Background(), moves("n0", "n2", slots)); err != nil {
+		t.Fatal(err)
+	}
+	d.holds(d.to, slots, want)
+	if d.took > 6*time.Second || d.burst < 5 {
+		t.Errorf("it was away for %s, with %d MIGRATEs", d.took, d.burst)
+	}
+	t.Logf("%d MIGRATEs waited for %s", d.burst, d.took)
 }
 
 // A client deletes a key at the source and is sent to the target for it, where it
@@ -219,7 +242,9 @@ func TestCopiesAreProven(t *testing.T) {
 		{"the source was restarted", func(d *doubtful, _ *emptying) { // and keeps its mark
 			d.kill(d.source)
 			d.run(d.source)
-			d.until("it serves", func() bool { return strings.Contains(fmt.Sprint(d.do(d.source, "CLUSTER", "INFO")), "cluster_state:ok") })
+			d.until("it serves", func() bool {
+				return strings.Contains(fmt.Sprint(d.do(d.source, "CLUSTER", "INFO")), "cluster_state:ok")
+			})
 		}, false},
 		{"its replica leads", func(d *doubtful, e *emptying) {
 			n1, err := e.reach(t.Context(), "n1")

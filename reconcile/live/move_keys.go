@@ -142,8 +142,12 @@ func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
 // server carries out a burst without a look at anything else, and when the
 // target does not answer, each MIGRATE waits for as long as it may: all of them
 // together must not outlast the node timeout, and each needs time enough on a
-// busy machine.
-const burstSlots = 4
+// busy machine. Four of them have 375 ms each with a node timeout of 2 s; more
+// than that is spent on more slots.
+func (w *pair) burstSlots() int {
+	const least, most, each = 4, 16, 375 * time.Millisecond
+	return min(max(int(w.timeout/each), least), most)
+}
 
 // send moves the keys of the batches in bursts. It stops at the first answer
 // that says neither yes nor no, and returns that as unknown.
@@ -156,7 +160,7 @@ func (w *emptying) send(ctx context.Context, db int, todo []batch) (unknown, err
 			return nil, err
 		}
 		var now []batch
-		now, todo = slice(todo, w.from.pace.room())
+		now, todo = slice(todo, w.from.pace.room(), w.burstSlots())
 		if hold := w.heavy(now); hold != nil {
 			w.held[now[0].slot] = hold
 			todo = slices.DeleteFunc(todo, func(b batch) bool { return b.slot == now[0].slot })
@@ -173,9 +177,9 @@ func (w *emptying) send(ctx context.Context, db int, todo []batch) (unknown, err
 }
 
 // slice takes batches off todo until they weigh as much as there is room for,
-// at least one key, and burstSlots batches at most.
-func slice(todo []batch, room float64) (now, rest []batch) {
-	for len(todo) > 0 && len(now) < burstSlots {
+// at least one key, and so many batches at most.
+func slice(todo []batch, room float64, most int) (now, rest []batch) {
+	for len(todo) > 0 && len(now) < most {
 		b := todo[0]
 		n := 0
 		for n < len(b.keys) && (room >= weight(b.bytes[n]) || n == 0 && len(now) == 0) {
