@@ -43,6 +43,7 @@ func TestFigureOfADaemonWithFiftyClustersOfPods(t *testing.T) {
 	t.Setenv("KUBECONFIG", config)
 	r := b.repository()
 	d := b.follows(r, "--listen", listen, "--lease", b.namespace+"/slotwright")
+	b.eventually("it serves metrics", func() bool { return strings.Contains(d.log.String(), "msg=serving") })
 	for n := 10; n <= many; n += 10 { // so many at once that pods start before they are given up
 		for i := n - 10; i < n; i++ {
 			name := fmt.Sprintf("c%d", i)
