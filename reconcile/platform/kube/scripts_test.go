@@ -310,3 +310,31 @@ func TestAPodThatIsToldToEndEndsItsServer(t *testing.T) {
 		t.Error("its server goes on")
 	}
 }
+
+// A server may have keys in several databases, and only one that follows the lost
+// master is waited for.
+func TestOnlyAFollowerWithKeysIsWaitedFor(t *testing.T) {
+	text, err := os.ReadFile("scripts/start.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nfollower() {")
+	body, _, found := strings.Cut(rest, "\n}\n")
+	if !found {
+		t.Fatal("there is no follower")
+	}
+	const node, keys = "b 10.0.0.2:6379@16379,h myself,", "db0:keys=1,expires=0\ndb3:keys=2,expires=0\n"
+	for answer, want := range map[string]string{
+		node + "slave a 0 0 1 connected\n" + keys:          "10.0.0.2:6379\n",
+		node + "slave a 0 0 1 connected\n":                 "",
+		node + "slave c 0 0 1 connected\n" + keys:          "",
+		node + "master - 0 0 1 connected 0-16383\n" + keys: "",
+		"": "",
+	} {
+		c := exec.Command("sh", "-euc", "id=a\nask() { cat >/dev/null; printf %s \"$ANSWER\"; }\nfollower() {"+body+"\n}\nfollower 10.0.0.2:6379")
+		c.Env = append(os.Environ(), "ANSWER="+answer)
+		if out, err := c.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("%q: %q, %v", answer, out, err)
+		}
+	}
+}

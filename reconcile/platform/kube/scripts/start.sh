@@ -42,8 +42,8 @@ has_data() {
 # over may have ended before it heard of it.
 mine=$(grep myself /data/nodes.conf 2>/dev/null || true)
 follower() { # ADDRESS: prints it when it follows and has keys
-	told=$(printf 'CLUSTER NODES\nINFO keyspace\n' | ask -h "${1%:*}" -p "${1##*:}" | grep -cE "myself,slave[^ ]* $id |^db[0-9]+:keys=" || true)
-	[ "${told:-0}" -lt 2 ] || echo "$1"
+	told=$(printf 'CLUSTER NODES\nINFO keyspace\n' | ask -h "${1%:*}" -p "${1##*:}" | grep -E "myself,slave[^ ]* $id |^db[0-9]+:keys=" || true)
+	case "$told" in *myself,slave*:keys=*) echo "$1" ;; esac
 }
 case "$mine" in
 *master*\ connected\ [0-9]*)
