@@ -14,6 +14,11 @@ take_certificates() {
 	# The copies before them are as little to be written to as a Secret's files.
 	cp -f /slotwright/tls/ca.crt /slotwright/tls/tls.crt /slotwright/tls/tls.key "$certs/"
 }
+# Set to what they are, the server reads the files again. It keeps what it has when
+# they don't fit each other.
+set_certificates() {
+	[ "$(ask CONFIG SET tls-ca-cert-file /slotwright/tls/ca.crt tls-cert-file /slotwright/tls/tls.crt tls-key-file /slotwright/tls/tls.key)" = OK ]
+}
 if [ -f "$given" ]; then
 	REDISCLI_AUTH=$(if [ -f "$login" ]; then cat "$login"; else first_line "$given"; fi)
 	export REDISCLI_AUTH

@@ -16,7 +16,7 @@ lets_in() {
 }
 if ! lets_in; then
 	noted=$certs certs=/slotwright/tls # a probe that set them may have ended before it noted so
-	[ -d "$certs" ] && lets_in || exit 1
+	[ -d "$certs" ] && lets_in && set_certificates || exit 1 # or the server was only too busy to answer
 	certs=$noted
 	take_certificates
 fi

@@ -30,9 +30,6 @@ renew_password() {
 if [ -f "$given" ] && [ -f password ]; then
 	renew_password
 fi
-# Set to what they are, the server reads the files again. It keeps what it has when
-# they don't fit each other.
-if [ -d "$certs" ] && [ "$(sum_of /slotwright/tls)" != "$(sum_of "$certs")" ] &&
-	[ "$(ask CONFIG SET tls-ca-cert-file /slotwright/tls/ca.crt tls-cert-file /slotwright/tls/tls.crt tls-key-file /slotwright/tls/tls.key)" = OK ]; then
+if [ -d "$certs" ] && [ "$(sum_of /slotwright/tls)" != "$(sum_of "$certs")" ] && set_certificates; then
 	take_certificates
 fi
