@@ -34,7 +34,7 @@ func (l *line) measured(ctx context.Context, seen cluster.State) (cluster.State,
 	return seen, l.next(seen)
 }
 
-// cover says that all of some moves was measured, and not long ago. The looks
+// cover says that all of some moves was measured, not in vain and not long ago. The looks
 // before slots move follow each other closely, and counting keys is the most
 // that they cost; what clients write in between the mover sees by itself, for
 // it watches its targets' memory.
@@ -46,7 +46,7 @@ func (f figures) cover(moves []plan.Step) bool {
 	for _, m := range moves {
 		if !slices.ContainsFunc(f.moves, func(had plan.Step) bool {
 			return had.From == m.From && had.To == m.To && m.Slots.Minus(had.Slots) == slot.Set{}
-		}) {
+		}) || f.state.Weight(m.Slots).Keys == cluster.Unknown {
 			return false
 		}
 	}

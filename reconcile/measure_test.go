@@ -99,3 +99,10 @@ func TestWhatARunHasMeasuredHoldsForAWhile(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatCouldNotBeMeasuredIsMeasuredAtTheNextLook(t *testing.T) {
+	s := &scales{rehearsal: three(t, "a-2", "b-2"), each: cluster.Weight{Keys: cluster.Unknown, Bytes: cluster.Unknown}}
+	if r := Apply(t.Context(), s, topology(4), Options{Approval: Anything()}); r.Sync() != InSync || len(s.asked) <= 3 {
+		t.Errorf("%s, %d moves were measured", r.Sync(), len(s.asked))
+	}
+}
