@@ -32,7 +32,7 @@ func (w *world) beside(master, heir *process, claimed int) bool {
 	}
 	w.do(w.nodes[0], "CLUSTER", "SETSLOT", claimed, "NODE", id) // it takes its own mark away
 	w.agreed()
-	for _, p := range []*process{master, heir} {
+	for _, p := range append([]*process{heir}, w.nodes...) {
 		w.until(p.name+" serves", func() bool { return strings.Contains(fmt.Sprint(w.do(p, "CLUSTER", "INFO")), "cluster_state:ok") })
 	}
 	return w.own(master).Flags.Master
