@@ -60,7 +60,7 @@ e2e-kube: testbed ## the command against real pods
 	bin/testbed exec --dir $$dir go test -tags e2ekube -timeout 60m -count 1 -run '$(TESTS)' -v ./cmd/slotwright/e2ekube
 
 kube: ## the platform kubernetes, the chart and the overlays against a real API server
-	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$(deploy/testbed/build controlplane)} && go test -tags apiserver -count 1 ./reconcile/platform/kube
+	assets=$${KUBEBUILDER_ASSETS:-$$(deploy/testbed/build controlplane)} && KUBEBUILDER_ASSETS=$$(cd "$$assets" && pwd) go test -tags apiserver -count 1 ./reconcile/platform/kube
 
 # What a newer server could do otherwise: the whole life, parts that fail, marks
 # on replicas, whom members tell to forget. `make e2e-stories ENGINE=...` runs all.

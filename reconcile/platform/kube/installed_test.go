@@ -57,8 +57,12 @@ func (b *bench) chart(values string) string {
 	b.must(os.WriteFile(in, []byte(values), 0o600))
 	c := exec.CommandContext(b, "go", "run", ".", "chart", "../chart", "slotwright", b.namespace, in)
 	c.Dir = "../../../deploy/render"
+	var said strings.Builder
+	c.Stderr = &said
 	text, err := c.Output()
-	b.must(err)
+	if err != nil {
+		b.Fatalf("render the chart: %v\n%s", err, &said)
+	}
 	b.must(os.WriteFile(out, text, 0o600))
 	return out
 }
