@@ -19,7 +19,13 @@ import (
 // newAtomicWorld is two masters and a blank member of Valkey 9.1.
 func newAtomicWorld(t *testing.T, login Login, extra ...string) *world {
 	t.Helper()
-	server, err := filepath.Abs("../../.engines/valkey-9.1/bin/valkey-server")
+	return newValkeyWorld(t, "9.1", login, extra...)
+}
+
+// newValkeyWorld is the same of another version.
+func newValkeyWorld(t *testing.T, version string, login Login, extra ...string) *world {
+	t.Helper()
+	server, err := filepath.Abs("../../.engines/valkey-" + version + "/bin/valkey-server")
 	if err == nil {
 		_, err = os.Stat(server)
 	}

@@ -4,7 +4,6 @@ package live
 
 import (
 	"net"
-	"path/filepath"
 	"testing"
 )
 
@@ -12,12 +11,7 @@ import (
 // own.
 func TestCopiesAreDeletedInTheirOwnDatabase(t *testing.T) {
 	t.Parallel()
-	server, err := filepath.Abs("../../.engines/valkey-9.1/bin/valkey-server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, server: server, extra: []string{"--cluster-databases", "16"}}
-	w.form(2, 1)
+	w := newAtomicWorld(t, Login{}, "--cluster-databases", "16")
 	const s, db = 7, 3
 	source, to := w.nodes[0], w.nodes[2]
 	host, port, _ := net.SplitHostPort(to.addr)

@@ -4,7 +4,6 @@ package live
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,12 +16,7 @@ import (
 // 8 would take it by itself, and the holder drop the keys.
 func TestASlotThatGoesBackAtOnceWaitsForWhatWasSaidBefore(t *testing.T) {
 	t.Parallel()
-	server, err := filepath.Abs("../../.engines/valkey-8/bin/valkey-server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, server: server}
-	w.form(2, 1)
+	w := newValkeyWorld(t, "8", Login{})
 	owner, holder := w.nodes[0], w.nodes[2]
 	want := w.fill(owner, ranged(7, 7), 6)
 	w.importing(7, owner, holder)

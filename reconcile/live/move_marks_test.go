@@ -5,7 +5,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,12 +15,7 @@ import (
 // while: nothing was done then, and they are set again.
 func TestMarksThatReplicasAreTooSlowForAreSetAgain(t *testing.T) {
 	t.Parallel()
-	server, err := filepath.Abs("../../.engines/valkey-8/bin/valkey-server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, server: server, extra: []string{"--cluster-node-timeout", "15000"}}
-	w.form(2, 1)
+	w := newValkeyWorld(t, "8", Login{}, "--cluster-node-timeout", "15000")
 	heir := w.follow(w.nodes[0], "r0")
 	slots := ranged(0, 20)
 	want := w.fill(w.nodes[0], slots, 5)
