@@ -34,10 +34,10 @@ func (l *line) measured(ctx context.Context, seen cluster.State) (cluster.State,
 	return seen, l.next(seen)
 }
 
-// cover says that all of some moves was measured, not in vain and not long ago. The looks
-// before slots move follow each other closely, and counting keys is the most
-// that they cost; what clients write in between the mover sees by itself, for
-// it watches its targets' memory.
+// cover says that all of some moves was measured, not in vain and not long ago.
+// The looks before slots move follow each other closely, and counting keys is the
+// most that they cost; what clients write in between the mover sees by itself,
+// for it watches its targets' memory.
 func (f figures) cover(moves []plan.Step) bool {
 	const fresh = 10 * time.Second
 	if time.Since(f.at) > fresh {

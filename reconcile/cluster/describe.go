@@ -41,15 +41,25 @@ func (m *merger) describe() {
 // renamed reports whether another node answers at the place whose name a silent peer
 // has, as all say who know a name of it. Newcomers know none.
 func (m *merger) renamed(p *peer) bool {
-	name := ""
+	var told []string
 	for _, a := range p.addrs {
-		at := joinAddr(a.name, a.port)
+		told = append(told, joinAddr(a.name, a.port))
+	}
+	name := AgreedAlias(told)
+	return name != "" && slices.ContainsFunc(m.asked, func(n *node) bool { return n.place.Alias == name })
+}
+
+// AgreedAlias is the alias that all give who give one; "" where nobody does, or
+// they differ.
+func AgreedAlias(told []string) string {
+	name := ""
+	for _, at := range told {
 		if at != "" && name != "" && at != name {
-			return false
+			return ""
 		}
 		name = cmp.Or(name, at)
 	}
-	return name != "" && slices.ContainsFunc(m.asked, func(n *node) bool { return n.place.Alias == name })
+	return name
 }
 
 // speak takes over a node's own answer.

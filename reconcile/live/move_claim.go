@@ -200,7 +200,7 @@ func (w *pair) confirm(ctx context.Context, slots []int) error {
 	case err != nil:
 		return err
 	case self.ID != w.to.id:
-		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", w.to.name, self.ID, w.to.id)
+		return w.to.isNow(self.ID)
 	case !self.Flags.Master:
 		return fmt.Errorf("%s is a replica now: no slot is handed over between %s and %s", w.to.name, w.from.name, w.to.name)
 	}

@@ -41,7 +41,7 @@ func (c *copies) begin(ctx context.Context, db int, keys []string) error {
 		return err
 	}
 	if id := replies[0].Value; id != c.of.id {
-		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", c.of.name, id, c.of.id)
+		return c.of.isNow(id)
 	}
 	replies = replies[len(cmds)-4*len(keys):]
 	for i, key := range keys {

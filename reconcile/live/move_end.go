@@ -79,11 +79,16 @@ func (p *party) reach(ctx context.Context, name string) (*end, error) {
 	return e, e.countDatabases(ctx)
 }
 
+// isNow says that a node with another ID answers where the end stood.
+func (e *end) isNow(id any) error {
+	return fmt.Errorf("%s is another node now (%.8s, not %.8s)", e.name, id, e.id)
+}
+
 // leads says why a node is not the master that was seen, by its own line.
 func (e *end) leads(self cluster.Line) error {
 	switch {
 	case self.ID != e.id:
-		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", e.name, self.ID, e.id)
+		return e.isNow(self.ID)
 	case !self.Flags.Master:
 		return fmt.Errorf("%s is a replica now; slots move between masters only", e.name)
 	}

@@ -63,7 +63,7 @@ func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	case err != nil:
 		return err
 	case self.ID != w.from.id:
-		return fmt.Errorf("%s is another node now (%.8s, not %.8s)", w.from.name, self.ID, w.from.id)
+		return w.from.isNow(self.ID)
 	case !self.Flags.Master:
 		return fmt.Errorf("%s is a replica now: no slot is handed over between %s and %s", w.from.name, w.from.name, w.to.name)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -233,52 +232,3 @@ func (w *emptying) burst(ctx context.Context, db int, todo []batch) (unknown, er
 // wait is how long a client waits for a burst: longer than the server may take,
 // for it goes on also when the client has given up.
 func (w *pair) wait() time.Duration { return w.timeout + slack }
-
-// judge tells an answer that leaves it open where keys are, or that time may
-// lift, from a refusal that ends the move. OK and NOKEY (expired meanwhile) are both success.
-func (w *emptying) judge(ctx context.Context, db int, b batch, err error) (unknown, bad error) {
-	var s ServerError
-	switch {
-	case err == nil:
-		return nil, nil
-	case !errors.As(err, &s), strings.HasPrefix(string(s), "IOERR"), strings.Contains(string(s), "CLUSTERDOWN"):
-		return err, nil
-	case strings.Contains(string(s), "BUSYKEY"):
-		return w.settle(ctx, db, b)
-	}
-	return nil, fmt.Errorf("slot %d: %s refuses keys of %s (%w)%s", b.slot, w.to.name, w.from.name, err, w.lift(s))
-}
-
-// lift says what a person can do about a refusal, where that is known.
-func (w *pair) lift(s ServerError) string {
-	switch text := string(s); {
-	case strings.Contains(text, "OOM"):
-		return ": give " + w.to.name + " more memory"
-	case strings.Contains(text, "Target instance replied with error: NOPERM"):
-		return ": " + w.to.name + " must accept the login of the topology for RESTORE (ACL SETUSER ... +restore-asking there)"
-	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOPERM"):
-		return ": " + w.to.name + " must accept the login of the topology for RESTORE"
-	}
-	return ""
-}
-
-// migrate is the command. AUTH stands before KEYS, which takes the rest.
-//
-// REPLACE is not for us: what MIGRATE has sent when it gives up, the target may read
-// at any time later, also when the key has arrived on another way and clients have
-// written it since. Without REPLACE it is refused then.
-func (w *pair) migrate(db int, keys []string, timeout time.Duration) []any {
-	cmd := make([]any, 0, 12+len(keys))
-	cmd = append(cmd, "MIGRATE", w.host, w.port, "", db, max(1, timeout.Milliseconds()))
-	switch {
-	case w.login.Username != "":
-		cmd = append(cmd, "AUTH2", w.login.Username, w.login.Password)
-	case w.login.Password != "":
-		cmd = append(cmd, "AUTH", w.login.Password)
-	}
-	cmd = append(cmd, "KEYS")
-	for _, k := range keys {
-		cmd = append(cmd, k)
-	}
-	return cmd
-}

@@ -51,7 +51,8 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 		}
 	}
 	if b.memory == nil {
-		if b.memory, err = newMemory(ctx, p.seen.Node(to), p.dial(p.seen.Node(to).Addr)); err != nil {
+		n := p.seen.Node(to)
+		if b.memory, err = newMemory(ctx, n, p.dial(n.Addr)); err != nil {
 			return nil, err
 		}
 	}

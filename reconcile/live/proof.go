@@ -133,15 +133,13 @@ func nowhere(id string, members []*look) bool {
 // as all say who know a name of it. Its platform gives a name to another process only
 // once the one before has ended, or a person said so (StatefulSets: "at most one").
 func (w *work) renamed(ctx context.Context, id string, members []*look) bool {
-	name := ""
+	var told []string
 	for _, m := range members {
-		if line := m.lines[id]; line != nil && line.Name != "" {
-			if at := alias(*line); name != "" && name != at {
-				return false
-			}
-			name = alias(*line)
+		if line := m.lines[id]; line != nil {
+			told = append(told, alias(*line))
 		}
 	}
+	name := cluster.AgreedAlias(told)
 	for i := range w.seen.Nodes {
 		if n := &w.seen.Nodes[i]; name != "" && n.Alias == name && n.ID != "" && n.ID != id {
 			_, err := w.look(ctx, n)
