@@ -34,9 +34,9 @@ type progress struct {
 	Text                        string
 }
 
-// moving says that slots are on their way, and keys of them have arrived.
+// moving says that slots are on their way and some have arrived.
 func (e event) moving() bool {
-	return e.Event == "progress" && e.Progress.Step.Kind == "Move" && e.Progress.Keys > 0 && e.Progress.Done < e.Progress.Total
+	return e.Event == "progress" && e.Progress.Step.Kind == "Move" && e.Progress.Done > 0 && e.Progress.Done < e.Progress.Total
 }
 
 // stage says that e is about a stage of steps of one kind.

@@ -26,7 +26,7 @@ func TestAMoveTellsWhatClientsWaitAndTheWindowItChose(t *testing.T) {
 	told := 0
 	r := b.begin(three)
 	r.until(func(e event) bool {
-		if e.moving() && e.Progress.Bytes > e.Progress.Keys && e.Progress.LatencyMicros > 0 && e.Progress.WindowMicros > 0 {
+		if e.moving() && e.Progress.Keys > 0 && e.Progress.Bytes > e.Progress.Keys && e.Progress.LatencyMicros > 0 && e.Progress.WindowMicros > 0 {
 			told++
 		}
 		if e.Event == "progress" && e.Progress.WindowMicros > 5000 {

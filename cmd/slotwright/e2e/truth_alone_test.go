@@ -5,12 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
 	"github.com/slotwright/slotwright/spec/slot"
 )
@@ -53,7 +51,7 @@ func TestOnlyAMasterThatNeverComesBackCostsKeys(t *testing.T) {
 	t.Run("the target never comes back", func(t *testing.T) {
 		b := &truth{base.on(t), tr}
 		r, _, _ := b.midway(four)
-		b.until("n3 owns slots", func() bool { return b.owned(3) != slot.Set{} })
+		b.until("n3 owns slots", func() bool { return b.members(3)["n3"].slots > 0 })
 		gone := b.id(3)
 		b.tr.Fall(3, livetest.Alone, func() { b.fleet.Kill(3) })
 		r.kill()
@@ -104,17 +102,6 @@ func (b *truth) failed(i int) {
 		}
 		return false
 	})
-}
-
-// owned are the slots that server i says it owns.
-func (b *bench) owned(i int) slot.Set {
-	b.t.Helper()
-	lines, err := cluster.ParseNodes(b.do(i, "CLUSTER", "NODES").(string))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	me := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.Flags.Myself })
-	return lines[me].Slots()
 }
 
 // unowned are the slots that nobody owns.
