@@ -22,16 +22,20 @@ const promptly = 400 * time.Millisecond
 const prompts = 20
 
 // inTime has a server carry out commands, unless it is another node than we take
-// it for or its clock is past a time. It compares when it carries them out: what
-// it reads from its socket when it wakes, after a replica was elected in its
-// place, it refuses. A script may write for all the server knows, so it waits, as
-// firm has it wait, while the server gives way to a replica.
+// it for, its clock is past a time, or it has cast other than so many votes. It
+// compares when it carries them out: what it reads from its socket when it wakes,
+// after a replica was elected in its place, it refuses. A script may write for all
+// the server knows, so it waits, as firm has it wait, while the server gives way to
+// a replica.
 const inTime = `
 local now = redis.call('TIME')
 if redis.call('CLUSTER', 'MYID') ~= ARGV[1] then return redis.error_reply('STRANGER another node stands there now') end
 if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[2]) then return redis.error_reply('LATE it comes too late') end
+if ARGV[3] ~= '' and (string.match(redis.call('CLUSTER', 'INFO'), 'auth%-ack_sent:(%d+)') or '0') ~= ARGV[3] then
+  return redis.error_reply('VOTED it has voted meanwhile')
+end
 local out = {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local words = {}
   for word in string.gmatch(ARGV[i], '%S+') do words[#words + 1] = word end
   out[#out + 1] = redis.pcall(unpack(words))
@@ -39,9 +43,10 @@ end
 return out`
 
 // inTime sends commands without spaces in their words that must not be carried
-// out after until, in ms of the server's own clock.
-func (e *end) inTime(ctx context.Context, until int64, cmds [][]any) []error {
-	script := []any{"EVAL", inTime, 0, e.id, until}
+// out after until, in ms of the server's own clock, nor when it has cast another
+// number of votes than it is given; "" stands for any.
+func (e *end) inTime(ctx context.Context, until int64, votes string, cmds [][]any) []error {
+	script := []any{"EVAL", inTime, 0, e.id, until, votes}
 	for _, cmd := range cmds {
 		script = append(script, strings.TrimSpace(fmt.Sprintln(cmd...)))
 	}
@@ -161,19 +166,40 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	if err := w.outrank(ctx, []*end{w.from}, []*end{w.to}); err != nil {
 		return err
 	}
-	err := timely(ctx, w.to, w.replicas,
-		func() error { return w.undisturbed(ctx, slots) },
-		func(until int64) error { return w.to.take(ctx, slots, until) })
-	if err != nil {
+	if err := w.take(ctx, slots); err != nil {
 		return err
 	}
 	return w.confirm(ctx, slots)
 }
 
+// take has the target take slots after the others are warned, by one hand at a
+// time: its epoch must not rise in between.
+func (w *pair) take(ctx context.Context, slots []int) error {
+	w.to.rising.Lock()
+	defer w.to.rising.Unlock()
+	if err := w.awaitEpoch(ctx); err != nil {
+		return err
+	}
+	counted, warned := w.countVotes(ctx), false
+	err := timely(ctx, w.to, w.replicas,
+		func() error {
+			if err := w.undisturbed(ctx, slots); err != nil {
+				return err
+			}
+			warned = true
+			return w.warn(ctx, slots, counted)
+		},
+		func(until int64) error { return w.to.take(ctx, slots, until, counted[w.to]) })
+	if err != nil && warned {
+		w.withdraw(ctx, slots)
+	}
+	return err
+}
+
 // take makes a master the owner of slots that it imports, until a time and
 // unless it is giving way to a replica. Valkey 8 and newer have their replicas
 // agree first, which an heir does not, and abort when a script has SETSLOT.
-func (e *end) take(ctx context.Context, slots []int, until int64) error {
+func (e *end) take(ctx context.Context, slots []int, until int64, votes string) error {
 	var out []error
 	if e.sends {
 		out = e.setSlots(ctx, slots, "NODE", e.id)
@@ -182,11 +208,14 @@ func (e *end) take(ctx context.Context, slots []int, until int64) error {
 		for i, s := range slots {
 			cmds[i] = []any{"CLUSTER", "SETSLOT", s, "NODE", e.id}
 		}
-		out = e.inTime(ctx, until, cmds)
+		out = e.inTime(ctx, until, votes, cmds)
 	}
 	i := slices.IndexFunc(out, func(err error) bool { return err != nil })
-	if i < 0 {
+	switch {
+	case i < 0:
 		return nil
+	case refused(out[i], "VOTED "):
+		return voted{e.name}
 	}
 	return fmt.Errorf("slot %d node at %s: %w", slots[i], e.name, out[i])
 }

@@ -163,8 +163,10 @@ func (p *party) ranked(ctx context.Context, sources, targets []*end, may bool) (
 
 // rise gives a master an epoch above all it has heard of.
 func (p *party) rise(ctx context.Context, e *end) error {
+	e.rising.Lock()
+	defer e.rising.Unlock()
 	return timely(ctx, e, p.heirs(e), func() error { return nil },
-		func(until int64) error { return e.inTime(ctx, until, [][]any{{"CLUSTER", "BUMPEPOCH"}})[0] })
+		func(until int64) error { return e.inTime(ctx, until, "", [][]any{{"CLUSTER", "BUMPEPOCH"}})[0] })
 }
 
 func (e *end) epochs(ctx context.Context) (epochs, error) {

@@ -41,22 +41,18 @@ func (p *party) heirs(of *end) []heir {
 //
 // That no replica has taken the place of the source, which learns of it only from
 // its heir, or of the target, timely makes sure of: an election asks the other
-// masters first, and those refuse an heir that claims what is another's by now;
-// CLUSTER FAILOVER TAKEOVER asks nobody. Where the target was asked to give way,
-// inTime keeps it from taking slots, whenever that was.
+// masters first, and from the next step on those refuse (warn); CLUSTER FAILOVER
+// TAKEOVER asks nobody. Where the target was asked to give way, inTime keeps it from
+// taking slots, whenever that was.
 //
 // What is left open is the time from here until the other masters hear of the
-// claim: two messages. They vote for a replica of the source that claims the
-// slots as well if it asks before (clusterSendFailoverAuthIfNeeded). It asks two
-// messages after it was told to take over with the source's consent, at once with
-// FORCE, and with TAKEOVER nobody. Its master can't be kept from agreeing, and it
-// can't be told of marks (Valkey 8 does that). To tell the other masters of the new
-// owner before the target claims the slots would have them refuse; but a run that
-// died in between would leave them refusing, and the shard without a master if the
-// source died as well. And the source can lose its mark and take a key after it
-// has answered here and before the target has the claim. And a target that stands
-// still in that time, for longer than the node timeout, comes back as a master of
-// these slots beside its heir, which serves all others it had.
+// claim: three messages. A replica that asks nobody may take the place of the
+// source. So may one that has the votes of masters who could not be told, or who
+// heard from both ends in that time that all is as it was (warn); or that of the
+// source alone, where no other master owns slots. The source can lose its mark and
+// take a key after it has answered here and before the target has the claim. And a
+// target that stands still in that time, for longer than the node timeout, comes
+// back as a master of these slots beside its heir, which serves all others it had.
 func (w *pair) undisturbed(ctx context.Context, slots []int) error {
 	self, counts, err := w.from.firmCount(ctx, slots)
 	switch {

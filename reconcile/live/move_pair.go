@@ -22,7 +22,8 @@ const readiness = time.Minute
 type pair struct {
 	*party
 	from, to *end
-	others   []*end // the other masters that answer, told last and at best effort
+	others   []*end // the other masters that answer
+	known    uint64 // the config epoch of to that from and the others know; with to.rising
 	replicas []heir // of both, those that answer
 	host     string // of to, as from knows it: MIGRATE connects from there
 	port     int

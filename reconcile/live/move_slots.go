@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 )
 
 // carry brings slots, with their keys, from one end to the other. Which keys
@@ -23,11 +22,17 @@ func (w *pair) carry(ctx context.Context, slots []int, found [][]batch) error {
 		}
 		found = nil
 		err = w.hand(ctx, open)
-		if again := (stirred{}); !errors.As(err, &again) || try == emptyings {
+		if !disturbed(err) || try == emptyings {
 			return err
 		}
 	}
 	return nil
+}
+
+// disturbed says that slots were not handed over for what may be over at the next
+// try.
+func disturbed(err error) bool {
+	return errors.As(err, &stirred{}) || errors.As(err, &voted{})
 }
 
 // emptyings are how often slots are emptied while somebody stirs them: once is
@@ -191,18 +196,5 @@ func (w *pair) hand(ctx context.Context, slots []int) error {
 			return err
 		}
 	}
-	w.tell(ctx, slots)
 	return nil
-}
-
-// tell lets the other masters know before gossip does, which spares clients a
-// second redirection. It also closes a gap: a node that still takes the source
-// for the owner when the source's epoch rises, for slots it gets, contradicts
-// the target. What goes wrong here gossip mends.
-func (w *pair) tell(ctx context.Context, slots []int) {
-	var all sync.WaitGroup
-	for _, e := range w.others {
-		all.Go(func() { e.setSlots(ctx, slots, "NODE", w.to.id) })
-	}
-	all.Wait()
 }

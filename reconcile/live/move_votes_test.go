@@ -1,0 +1,127 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/slotwright/slotwright/reconcile/live/livetest"
+)
+
+// afterConn has something happen right after commands are answered.
+type afterConn struct {
+	Conn
+	after func(cmds [][]any)
+}
+
+func (c afterConn) Pipe(ctx context.Context, cmds [][]any) []Reply {
+	replies := c.Conn.Pipe(ctx, cmds)
+	c.after(cmds)
+	return replies
+}
+
+// Messages of the cluster bus, and none of them.
+const (
+	pong    = 1 // by which a master tells at once what slots it has got
+	request = 5 // for a vote
+	none    = -1
+)
+
+// deaf has servers drop what comes of one kind.
+func (w *world) deaf(kind int, all ...*process) {
+	for _, p := range all {
+		if v := w.do(p, "DEBUG", "DROP-CLUSTER-PACKET-FILTER", kind); v != "OK" {
+			w.t.Errorf("%s: %v", p.name, v)
+		}
+	}
+}
+
+// A person has the replica of the source take its place right after the target has
+// claimed the slots, when nobody has heard of that. Were the replica elected, its
+// epoch would be no smaller than the target's, which would drop every key.
+func TestNoReplicaIsElectedForSlotsThatAreBeingClaimed(t *testing.T) {
+	t.Parallel()
+	w := threeOwners(t)
+	heir, source, other, target := w.heir(w.nodes[0], "r0"), w.nodes[0], w.nodes[1], w.nodes[2]
+	slots := ranged(3, 5)
+	want := w.fill(source, slots, 20)
+	hard := []*process{source, other, heir}
+	var claimed sync.Once
+	asked := false
+	m := w.moverBefore(claims(target), func() { w.deaf(pong, hard...) })
+	before := m.dial
+	m.dial = func(addr string) Conn {
+		return afterConn{before(addr), func(cmds [][]any) {
+			if !claims(target)(addr, fmt.Sprintln(cmds[0]...)) {
+				return
+			}
+			claimed.Do(func() {
+				asked = true
+				epoch := w.epoch(heir)
+				w.do(heir, "CLUSTER", "FAILOVER", "FORCE")
+				if !livetest.Eventually(enough, func() bool { return w.epoch(heir) > epoch }) {
+					t.Error("the replica asks for no votes")
+				}
+				if livetest.Eventually(enough, func() bool { return w.leads(heir) }) {
+					t.Error("the replica is elected")
+				}
+				w.deaf(none, hard...)
+			})
+		}}
+	}
+	err := m.move(t.Context(), moves("n0", "n2", slots))
+	if asked == valkey(w.look().Node("n0"), 9) {
+		t.Errorf("the replica was told to take over: %v", asked)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	w.agreed()
+	w.holds(target, slots, want)
+}
+
+func (w *world) leads(p *process) bool {
+	return strings.Contains(fmt.Sprint(w.do(p, "INFO", "replication")), "role:master")
+}
+
+// A replica of the source is elected between the last look at the source, which
+// has not heard of that, and the claim. It takes writes from then on, and knows no
+// marks, so the slots are not claimed after anybody has voted.
+func TestSlotsAreNotClaimedAfterAVote(t *testing.T) {
+	t.Parallel()
+	for _, deaf := range []int{1, 2} { // the vote of either is enough, with that of the source
+		t.Run(fmt.Sprintf("n%d does not vote", deaf), func(t *testing.T) {
+			t.Parallel()
+			w := threeOwners(t)
+			heir, other, target := w.heir(w.nodes[0], "r0"), w.nodes[1], w.nodes[2]
+			slots := ranged(3, 5)
+			want := w.fill(w.nodes[0], slots, 20)
+			asked := false
+			warns := func(addr, cmd string) bool {
+				return addr == other.addr && strings.HasPrefix(cmd, "CLUSTER SETSLOT") && strings.Contains(cmd, "NODE")
+			}
+			m := w.moverBefore(warns, func() {
+				asked = true
+				w.deaf(request, w.nodes[deaf])
+				w.do(heir, "CLUSTER", "FAILOVER", "FORCE")
+				if !livetest.Eventually(enough, func() bool { return w.leads(heir) }) {
+					t.Error("the replica is not elected")
+				}
+				w.deaf(none, w.nodes[deaf])
+			})
+			err := m.move(t.Context(), moves("n0", "n2", slots))
+			if asked == valkey(w.look().Node("n0"), 9) {
+				t.Errorf("the replica was told to take over: %v", asked)
+			}
+			if asked && err == nil {
+				t.Error("a master that was replaced has handed slots over")
+			}
+			w.agreed()
+			leads, _ := w.lead("n0", "r0")
+			w.finish(leads.name, "n2", slots)
+			w.holds(target, slots, want)
+		})
+	}
+}
