@@ -107,26 +107,36 @@ func (w *pair) countVotes(ctx context.Context) map[*end]string {
 	return out
 }
 
-// awaitEpoch waits until the source and the other masters know the target's config
-// epoch: the others refuse votes by it, and to the source it is no news then.
+// awaitEpoch waits until the other masters know an epoch of the target by which
+// they refuse votes, and the source knows the one it has: to a source that does not,
+// what the others say of the target would be news.
 func (w *pair) awaitEpoch(ctx context.Context) error {
-	at, err := w.to.epochs(ctx)
-	if err != nil || at.own == w.known {
+	to, err := w.to.epochs(ctx)
+	if err != nil || to.own == w.known {
 		return err
 	}
-	for _, e := range append(slices.Clone(w.others), w.from) {
-		if err := w.hears(ctx, e, at.own); err != nil {
+	from, err := w.from.epochs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range w.others {
+		if err := w.hears(ctx, e, from.own+1); err != nil {
 			return err
 		}
 	}
-	w.known = at.own
+	if err := w.hears(ctx, w.from, to.own); err != nil {
+		return err
+	}
+	w.known = to.own
 	return nil
 }
 
 // hears waits for one of them, unless it does not answer, or takes the target for
-// a replica: what is to be known then others look for.
+// a replica: what is to be known then others look for. Gossip may take seconds, so
+// the target introduces itself, as in agree. A run that is told to stop waits for a
+// second at most.
 func (w *pair) hears(ctx context.Context, e *end, epoch uint64) error {
-	for range 500 {
+	for try := range 500 {
 		_, lines, err := e.view(ctx)
 		if err != nil {
 			return nil //nolint:nilerr // as above
@@ -135,9 +145,27 @@ func (w *pair) hears(ctx context.Context, e *end, epoch uint64) error {
 		if i >= 0 && (lines[i].Epoch >= epoch || !lines[i].Flags.Master) {
 			return nil
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return err
+		if ctx.Err() != nil && try > 50 {
+			return ctx.Err()
 		}
+		if try%50 == 0 {
+			w.introduce(ctx, e)
+		}
+		_ = pause(context.WithoutCancel(ctx), 20*time.Millisecond)
 	}
 	return fmt.Errorf("%s does not hear of the config epoch of %s: the members have to agree before slots move", e.name, w.to.name)
+}
+
+// introduce has the target send a MEET to a node that it knows: the header says
+// all of its sender. What goes wrong here gossip mends.
+func (w *pair) introduce(ctx context.Context, e *end) {
+	_, lines, err := w.to.view(ctx)
+	if err != nil {
+		return
+	}
+	for _, l := range lines {
+		if l.ID == e.id && l.Host != "" {
+			_, _ = w.to.ask(ctx, "CLUSTER", "MEET", l.Host, l.Port, l.Bus)
+		}
+	}
 }
