@@ -161,12 +161,35 @@ func (p *party) ranked(ctx context.Context, sources, targets []*end, may bool) (
 	return done, nil
 }
 
-// rise gives a master an epoch above all it has heard of.
+// rise gives a master an epoch above all it has heard of, and has it tell the other
+// masters, who are to refuse votes by it (warn).
 func (p *party) rise(ctx context.Context, e *end) error {
 	e.rising.Lock()
 	defer e.rising.Unlock()
-	return timely(ctx, e, p.heirs(e), func() error { return nil },
+	err := timely(ctx, e, p.heirs(e), func() error { return nil },
 		func(until int64) error { return e.inTime(ctx, until, "", [][]any{{"CLUSTER", "BUMPEPOCH"}})[0] })
+	if err != nil {
+		return err
+	}
+	return e.introduce(ctx)
+}
+
+// introduce has a master send a MEET to the others that it knows: nothing else has
+// it speak to all of them at once, and the header says all of its sender. What goes
+// wrong with one of them gossip mends, within seconds.
+func (e *end) introduce(ctx context.Context) error {
+	_, lines, err := e.view(ctx)
+	if err != nil {
+		return err
+	}
+	var cmds [][]any
+	for _, l := range lines {
+		if l.Flags.Master && !l.Flags.Myself && l.Host != "" && l.Linked {
+			cmds = append(cmds, []any{"CLUSTER", "MEET", l.Host, l.Port, l.Bus})
+		}
+	}
+	e.pipe(ctx, 0, slack, cmds)
+	return nil
 }
 
 func (e *end) epochs(ctx context.Context) (epochs, error) {

@@ -132,9 +132,8 @@ func (w *pair) awaitEpoch(ctx context.Context) error {
 }
 
 // hears waits for one of them, unless it does not answer, or takes the target for
-// a replica: what is to be known then others look for. Gossip may take seconds, so
-// the target introduces itself, as in agree. A run that is told to stop waits for a
-// second at most.
+// a replica: what is to be known then others look for. A run that is told to stop
+// waits for a second at most.
 func (w *pair) hears(ctx context.Context, e *end, epoch uint64) error {
 	for try := range 500 {
 		_, lines, err := e.view(ctx)
@@ -148,24 +147,7 @@ func (w *pair) hears(ctx context.Context, e *end, epoch uint64) error {
 		if ctx.Err() != nil && try > 50 {
 			return ctx.Err()
 		}
-		if try%50 == 0 {
-			w.introduce(ctx, e)
-		}
 		_ = pause(context.WithoutCancel(ctx), 20*time.Millisecond)
 	}
 	return fmt.Errorf("%s does not hear of the config epoch of %s: the members have to agree before slots move", e.name, w.to.name)
-}
-
-// introduce has the target send a MEET to a node that it knows: the header says
-// all of its sender. What goes wrong here gossip mends.
-func (w *pair) introduce(ctx context.Context, e *end) {
-	_, lines, err := w.to.view(ctx)
-	if err != nil {
-		return
-	}
-	for _, l := range lines {
-		if l.ID == e.id && l.Host != "" {
-			_, _ = w.to.ask(ctx, "CLUSTER", "MEET", l.Host, l.Port, l.Bus)
-		}
-	}
 }

@@ -51,8 +51,7 @@ func TestOnlyAMasterThatNeverComesBackCostsKeys(t *testing.T) {
 	t.Run("the target never comes back", func(t *testing.T) {
 		b := &truth{base.on(t), tr}
 		r, _, _ := b.midway(four)
-		b.until("n3 owns slots", func() bool { return b.members(3)["n3"].slots > 0 })
-		gone := b.id(3)
+		gone := b.owner(3).id(3)
 		b.tr.Fall(3, livetest.Alone, func() { b.fleet.Kill(3) })
 		r.kill()
 		b.heldBy(three, "NodeSilent", "n3")

@@ -65,6 +65,15 @@ func (b *bench) amidst(r *running) step {
 	return at
 }
 
+// owner waits until a server owns slots: nobody is elected in the place of one that
+// has none.
+func (b *truth) owner(i int) *truth {
+	b.t.Helper()
+	name := b.fleet.Servers[i].Name
+	b.until(name+" owns slots", func() bool { return b.members(i)[name].slots > 0 })
+	return b
+}
+
 // wholeSlots says that the servers move whole slots by themselves: no event
 // tells that some have arrived.
 func (b *bench) wholeSlots() bool {
@@ -132,13 +141,15 @@ func TestClientsAreToldTheTruthWhateverFallsInAGrowOrAShrink(t *testing.T) {
 			r.kill()
 		}},
 		{"the source is failed over", func(b *truth, _ *running, from, _ int) { b.handed(from, livetest.Agreed, "FAILOVER") }},
-		{"the target is failed over", func(b *truth, _ *running, _, to int) { b.handed(to, livetest.Agreed, "FAILOVER") }},
+		{"the target is failed over", func(b *truth, _ *running, _, to int) { b.owner(to).handed(to, livetest.Agreed, "FAILOVER") }},
 		{"the source is taken over", func(b *truth, _ *running, from, _ int) { b.handed(from, livetest.Unasked, "FAILOVER", "TAKEOVER") }},
-		{"the target is taken over", func(b *truth, _ *running, _, to int) { b.handed(to, livetest.Unasked, "FAILOVER", "TAKEOVER") }},
+		{"the target is taken over", func(b *truth, _ *running, _, to int) {
+			b.owner(to).handed(to, livetest.Unasked, "FAILOVER", "TAKEOVER")
+		}},
 		{"the source is killed", func(b *truth, _ *running, from, _ int) { b.killed(from) }},
-		{"the target is killed", func(b *truth, _ *running, _, to int) { b.killed(to) }},
+		{"the target is killed", func(b *truth, _ *running, _, to int) { b.owner(to).killed(to) }},
 		{"the source stands still", func(b *truth, _ *running, from, _ int) { b.still(from) }},
-		{"the target stands still", func(b *truth, _ *running, _, to int) { b.still(to) }},
+		{"the target stands still", func(b *truth, _ *running, _, to int) { b.owner(to).still(to) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &truth{base.on(t), tr}
