@@ -12,6 +12,7 @@ import (
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/retry"
 )
 
 // A leader that can't renew for renewWithin stops before another may lead, which
@@ -27,16 +28,10 @@ const (
 // is an error, or with ctx. The lease is given back when lead has returned, not
 // before. waiting is told who has it meanwhile, whenever that changes.
 func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder string), lead func(context.Context) error) error {
-	namespace, name, ok := strings.Cut(lease, "/")
-	if !ok || namespace == "" || name == "" {
-		return fmt.Errorf("the lease %q is not NAMESPACE/NAME", lease)
-	}
-	leases, err := coordination.NewForConfig(c.config)
+	lock, err := c.lock(lease)
 	if err != nil {
-		return fmt.Errorf("lease %s: %w", lease, err)
+		return err
 	}
-	host, _ := os.Hostname()
-	me := host + "_" + rand.String(5)
 	// The election outlives ctx until lead has ended.
 	election, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -49,11 +44,10 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 		}
 	})()
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Client: leases,
-			LockConfig: resourcelock.ResourceLockConfig{Identity: me},
-		},
-		LeaseDuration: leaseFor, RenewDeadline: renewWithin, RetryPeriod: tryEvery, ReleaseOnCancel: true, Name: lease,
+		// Not ReleaseOnCancel: with it a lead whose lease is lost is told so only when
+		// the API server has answered once more, or not for another renewWithin
+		// (renew and release in leaderelection.go), and another leads by then.
+		Lock: lock, LeaseDuration: leaseFor, RenewDeadline: renewWithin, RetryPeriod: tryEvery, Name: lease,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(held context.Context) {
 				close(leading)
@@ -65,7 +59,7 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 			},
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(holder string) {
-				if holder != me {
+				if holder != lock.Identity() {
 					waiting(holder)
 				}
 			},
@@ -76,14 +70,52 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 	}
 	elector.Run(election)
 	lost := election.Err() == nil
+	if elector.IsLeader() {
+		<-leading // it is called in a goroutine of its own
+	}
 	select {
 	case <-leading:
 		err = <-led
 	default:
 		return ctx.Err()
 	}
-	if lost && err == nil && ctx.Err() == nil {
+	switch {
+	case !lost:
+		giveBack(lock)
+	case err == nil && ctx.Err() == nil:
 		err = fmt.Errorf("the lease %s is lost: it could not be renewed for %s", lease, renewWithin)
 	}
 	return err
+}
+
+// lock is the lease as this process would hold it.
+func (c *Client) lock(lease string) (*resourcelock.LeaseLock, error) {
+	namespace, name, ok := strings.Cut(lease, "/")
+	if !ok || namespace == "" || name == "" {
+		return nil, fmt.Errorf("the lease %q is not NAMESPACE/NAME", lease)
+	}
+	leases, err := coordination.NewForConfig(c.config)
+	if err != nil {
+		return nil, fmt.Errorf("lease %s: %w", lease, err)
+	}
+	host, _ := os.Hostname()
+	return &resourcelock.LeaseLock{
+		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Client: leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + rand.String(5)},
+	}, nil
+}
+
+// giveBack lets the next lead at once. Where that fails, it leads after leaseFor.
+func giveBack(lock *resourcelock.LeaseLock) {
+	ctx, cancel := context.WithTimeout(context.Background(), renewWithin)
+	defer cancel()
+	_ = retry.RetryOnConflict(retry.DefaultRetry, func() error { // with a renewal that was cut off
+		now, _, err := lock.Get(ctx)
+		if err != nil || now.HolderIdentity != lock.Identity() {
+			return err
+		}
+		return lock.Update(ctx, resourcelock.LeaderElectionRecord{
+			LeaderTransitions: now.LeaderTransitions, LeaseDurationSeconds: 1, AcquireTime: metav1.Now(), RenewTime: metav1.Now(),
+		})
+	})
 }

@@ -4,6 +4,7 @@ package kube
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,10 @@ type contender struct {
 	err          chan error
 }
 
-func (b *bench) contender() *contender {
-	client, err := connect(rest.CopyConfig(apiServer.config))
+func (b *bench) contender() *contender { return b.contenderBy(rest.CopyConfig(apiServer.config)) }
+
+func (b *bench) contenderBy(config *rest.Config) *contender {
+	client, err := connect(config)
 	b.must(err)
 	ctx, stop := context.WithCancel(b.Context)
 	c := &contender{make(chan struct{}), make(chan struct{}), stop, make(chan struct{}), make(chan error, 1)}
@@ -103,5 +106,43 @@ func TestWhoStopsWhileWaitingEndsAtOnce(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("it goes on waiting")
+	}
+}
+
+// silence swallows requests from when it is closed, as a network does that drops
+// packets: they end with their own time.
+type silence struct {
+	next   http.RoundTripper
+	begins chan struct{}
+}
+
+func (s *silence) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-s.begins:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	default:
+		return s.next.RoundTrip(r)
+	}
+}
+
+func TestWhoHearsNothingFromTheAPIServerEndsBeforeTheNextLeads(t *testing.T) {
+	b := begins(t)
+	config, cut := rest.CopyConfig(apiServer.config), &silence{begins: make(chan struct{})}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { cut.next = next; return cut })
+	first := b.contenderBy(config)
+	close(first.release)
+	b.within("the first leads", first.begun)
+	second := b.contender()
+	close(second.release)
+	close(cut.begins)
+	b.within("the second leads", second.begun)
+	select {
+	case <-first.ended:
+	default:
+		t.Error("the first still leads")
+	}
+	if err := <-first.err; err == nil || !strings.Contains(err.Error(), "is lost") {
+		t.Errorf("ended with %v", err)
 	}
 }
