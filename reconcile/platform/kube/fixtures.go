@@ -149,9 +149,5 @@ func within(want, have any) bool {
 // Furnish applies every object. It makes and ends no pod: each StatefulSet keeps
 // the replicas it has.
 func (p *Platform) Furnish(ctx context.Context) error {
-	now, err := p.look(ctx)
-	if err != nil {
-		return err
-	}
-	return p.furnish(ctx, now, nil)
+	return p.furnish(ctx, nil)
 }

@@ -94,14 +94,17 @@ func (p *Platform) withPods(ctx context.Context, sets []appsv1.StatefulSet, labe
 
 // replicas are how many pods a StatefulSet should have; 0 where there is none.
 func (s *seen) replicas(set string) int {
-	found := s.sets[set]
-	switch {
-	case found == nil:
-		return 0
-	case found.Spec.Replicas == nil:
+	if found := s.sets[set]; found != nil {
+		return replicasOf(found)
+	}
+	return 0
+}
+
+func replicasOf(set *appsv1.StatefulSet) int {
+	if set.Spec.Replicas == nil {
 		return 1 // the API's default
 	}
-	return int(*found.Spec.Replicas)
+	return int(*set.Spec.Replicas)
 }
 
 // Places are all nodes that the topology wants, in the order of their seats,

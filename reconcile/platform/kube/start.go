@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 )
 
 // Start makes nodes: it raises the StatefulSets until they cover the names, and
@@ -30,7 +31,7 @@ func (p *Platform) Start(ctx context.Context, names []string) error {
 	if p.adopted() != "" {
 		return p.raiseAdopted(ctx, now, need)
 	}
-	if err := p.furnish(ctx, now, need); err != nil {
+	if err := p.furnish(ctx, need); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -57,30 +58,51 @@ func (p *Platform) raiseAdopted(ctx context.Context, now *seen, need map[string]
 // furnish applies every object, each StatefulSet with at least as many replicas
 // as it has and as need says. Where a name is taken by somebody else, nothing
 // behind it is applied.
-func (p *Platform) furnish(ctx context.Context, now *seen, need map[string]int) error {
+func (p *Platform) furnish(ctx context.Context, need map[string]int) error {
 	for _, o := range p.set {
-		if err := p.vacant(ctx, o); err != nil {
+		if _, err := p.vacant(ctx, o); err != nil {
 			return err
 		}
 	}
 	for _, o := range p.set {
+		do := p.api.apply
 		if o.resource == statefulSets {
-			o = sized(o, now.sets[o.GetName()], max(need[o.GetName()], now.replicas(o.GetName())))
+			do = func(ctx context.Context, o *object) error { return p.raise(ctx, o, need[o.GetName()]) }
 		}
-		if err := p.api.apply(ctx, o); err != nil {
+		if err := do(ctx, o); err != nil {
 			return err
 		}
 	}
 	return p.tidy(ctx)
 }
 
-// sized is a StatefulSet as it is to be applied. What can't be changed on one
-// that exists stays as it is there: the claims' template.
+// raise applies a StatefulSet with at least so many replicas. How many it has is
+// read with the version that the apply replaces: one that stood still on the way
+// here may come late, when another daemon has made more and they have slots.
+func (p *Platform) raise(ctx context.Context, o *object, least int) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		found, err := p.vacant(ctx, o)
+		if err != nil {
+			return err
+		}
+		live := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Replicas: new(int32(0))}}
+		if found != nil {
+			if err := typed(found, live); err != nil {
+				return err
+			}
+		}
+		return p.api.apply(ctx, sized(o, live, max(least, replicasOf(live))))
+	})
+}
+
+// sized is a StatefulSet as it is to be applied over the one that is there. What
+// can't be changed on that stays as it is: the claims' template.
 func sized(o *object, live *appsv1.StatefulSet, replicas int) *object {
 	out := o.DeepCopy()
 	spec := out.Object["spec"].(map[string]any)
 	spec["replicas"] = int64(replicas)
-	if live != nil {
+	if live.ResourceVersion != "" {
+		out.SetResourceVersion(live.ResourceVersion)
 		delete(spec, "volumeClaimTemplates")
 		if len(live.Spec.VolumeClaimTemplates) > 0 {
 			all := plain(&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: live.Spec.VolumeClaimTemplates}})
@@ -92,13 +114,14 @@ func sized(o *object, live *appsv1.StatefulSet, replicas int) *object {
 
 var errTaken = errors.New("the name is taken by somebody else's")
 
-// vacant is nil when nobody else has an object of that name.
-func (p *Platform) vacant(ctx context.Context, o *object) error {
+// vacant is the object of that name, nil where there is none. That of somebody
+// else is an error.
+func (p *Platform) vacant(ctx context.Context, o *object) (*unstructured.Unstructured, error) {
 	found, err := p.api.get(ctx, o.resource, o.GetName())
 	if err != nil || found == nil || p.ours(found) {
-		return err
+		return found, err
 	}
-	return fmt.Errorf("%w: %s in namespace %s is not of cluster %s", errTaken, o, p.api.namespace, p.want.Name)
+	return nil, fmt.Errorf("%w: %s in namespace %s is not of cluster %s", errTaken, o, p.api.namespace, p.want.Name)
 }
 
 // ours reports whether slotwright made an object for this cluster.

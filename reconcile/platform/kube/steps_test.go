@@ -4,13 +4,16 @@ package kube
 
 import (
 	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
@@ -132,6 +135,40 @@ func TestAStatefulSetThatChangedMeanwhileIsNotScaled(t *testing.T) {
 	if err := p.api.scale(b, "orders-a", old, 0); err == nil {
 		t.Error("lowered on what was seen before it was raised")
 	}
+	if got := b.replicas(p)["orders-a"]; got != 3 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+// pause calls meanwhile before the first request that applies a StatefulSet.
+type pause struct {
+	next      http.RoundTripper
+	meanwhile func()
+	once      sync.Once
+}
+
+func (p *pause) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/statefulsets/orders-a") {
+		p.once.Do(p.meanwhile)
+	}
+	return p.next.RoundTrip(r)
+}
+
+// A daemon that stood still after it had counted the pods goes on while another
+// leads.
+func TestWhoComesLateDoesNotLowerAStatefulSet(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-1"}))
+	config := rest.CopyConfig(apiServer.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return &pause{next: next, meanwhile: func() { b.must(p.Start(b, []string{"orders-a-2"})) }}
+	})
+	client, err := connect(config)
+	b.must(err)
+	late, err := New(p.want, client)
+	b.must(err)
+	b.must(late.Furnish(b))
 	if got := b.replicas(p)["orders-a"]; got != 3 {
 		t.Errorf("orders-a has %d replicas", got)
 	}

@@ -62,7 +62,7 @@ func (p *Platform) Restart(ctx context.Context, name string) error {
 		return fmt.Errorf("restart %s: %w", name, errNotMade)
 	}
 	if p.adopted() == "" {
-		if err := p.furnish(ctx, now, nil); err != nil {
+		if err := p.furnish(ctx, nil); err != nil {
 			return err
 		}
 	}
