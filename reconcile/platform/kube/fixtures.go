@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -133,17 +134,27 @@ func within(want, have any) bool {
 		return ok || len(want) == 0
 	case []any:
 		have, ok := have.([]any)
-		if len(want) != len(have) || !ok && len(want) > 0 {
-			return false
+		if !ok || len(have) < len(want) {
+			return len(want) == 0
 		}
-		for i := range want {
-			if !within(want[i], have[i]) {
-				return false
-			}
-		}
-		return true
+		return listed(want, have)
 	}
 	return fmt.Sprint(want) == fmt.Sprint(have)
+}
+
+// listed compares lists. Of named items, such as a Service's ports, others may have
+// some too, which to apply ours leaves there.
+func listed(want, have []any) bool {
+	for i := range want {
+		item, _ := want[i].(map[string]any)
+		switch _, named := item["name"]; {
+		case named && !slices.ContainsFunc(have, func(h any) bool { return within(item, h) }):
+			return false
+		case !named && (len(want) != len(have) || !within(want[i], have[i])):
+			return false
+		}
+	}
+	return true
 }
 
 // Furnish applies every object. It makes and ends no pod: each StatefulSet keeps

@@ -465,3 +465,28 @@ func TestWhatHappensIsToldOnTheStatefulSetOfTheNode(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
+
+func TestAPortThatSomebodyAddedIsNoReasonToApplyAgainAndAgain(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Furnish(b))
+	ports := func(change func([]any) []any) {
+		t.Helper()
+		o, err := b.of(services).Get(b, "orders", metav1.GetOptions{})
+		b.must(err)
+		all, _, _ := unstructured.NestedSlice(o.Object, "spec", "ports")
+		b.must(unstructured.SetNestedSlice(o.Object, change(all), "spec", "ports"))
+		_, err = b.of(services).Update(b, o, metav1.UpdateOptions{})
+		b.must(err)
+	}
+	ports(func(all []any) []any {
+		return append([]any{map[string]any{"name": "metrics", "port": int64(9121)}}, all...)
+	})
+	if wrong, err := p.Fixtures(b); err != nil || len(wrong) > 0 {
+		t.Errorf("with a port more: %+v, %v", wrong, err)
+	}
+	ports(func(all []any) []any { return all[:1] })
+	if wrong, err := p.Fixtures(b); err != nil || len(wrong) != 1 {
+		t.Errorf("with that port alone: %+v, %v", wrong, err)
+	}
+}
