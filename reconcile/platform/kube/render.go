@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"slices"
@@ -73,7 +74,7 @@ func render(t spec.Topology) ([]*object, error) {
 	add(services, "Service", clientService(t))
 	add(budgets, "PodDisruptionBudget", budget(t))
 	if t.Platform.Kubernetes.NetworkPolicy {
-		add(networkPolicies, "NetworkPolicy", networkPolicy(t))
+		add(networkPolicies, "NetworkPolicy", networkPolicy(t, &sets[0].Spec.Template))
 	}
 	if m := t.Platform.Kubernetes.ServiceMonitor; m != nil {
 		add(serviceMonitors, "ServiceMonitor", serviceMonitor(t, m))
@@ -152,19 +153,35 @@ func budget(t spec.Topology) *policyv1.PodDisruptionBudget {
 }
 
 // networkPolicy keeps everybody but members from the bus: who reaches it can
-// make the cluster forget its slots.
-func networkPolicy(t spec.Topology) *networkingv1.NetworkPolicy {
+// make the cluster forget its slots. The other ports that containers have, such as
+// that of metrics, stay as open as they are without a policy.
+func networkPolicy(t spec.Topology, pod *corev1.PodTemplateSpec) *networkingv1.NetworkPolicy {
 	members := &metav1.LabelSelector{MatchLabels: selector(t)}
-	at := func(number int32) []networkingv1.NetworkPolicyPort {
-		return []networkingv1.NetworkPolicyPort{{Port: new(intstr.FromInt32(number)), Protocol: new(corev1.ProtocolTCP)}}
-	}
+	bus := networkingv1.NetworkPolicyPeer{PodSelector: members}
 	rules := []networkingv1.NetworkPolicyIngressRule{
-		{Ports: at(clientPort)},
-		{Ports: at(busPort), From: []networkingv1.NetworkPolicyPeer{{PodSelector: members}}},
+		{Ports: openPorts(pod)},
+		{Ports: []networkingv1.NetworkPolicyPort{policyPort(busPort, "")}, From: []networkingv1.NetworkPolicyPeer{bus}},
 	}
 	return &networkingv1.NetworkPolicy{ObjectMeta: meta(t, t.Name), Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: *members, PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, Ingress: rules,
 	}}
+}
+
+// openPorts are the clients' and those of other containers.
+func openPorts(pod *corev1.PodTemplateSpec) []networkingv1.NetworkPolicyPort {
+	out := []networkingv1.NetworkPolicyPort{policyPort(clientPort, "")}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, p := range c.Ports {
+			if p.ContainerPort != clientPort && p.ContainerPort != busPort {
+				out = append(out, policyPort(p.ContainerPort, p.Protocol))
+			}
+		}
+	}
+	return out
+}
+
+func policyPort(number int32, protocol corev1.Protocol) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Port: new(intstr.FromInt32(number)), Protocol: new(cmp.Or(protocol, corev1.ProtocolTCP))}
 }
 
 func serviceMonitor(t spec.Topology, m *spec.ServiceMonitor) *unstructured.Unstructured {
