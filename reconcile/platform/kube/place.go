@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -106,23 +107,43 @@ func portOf(pod *corev1.Pod) int {
 }
 
 // machines are the zones of the machines that adopted pods run on. Who may not
-// read them gets none: then each machine is a domain of its own.
-func (p *Platform) machines(ctx context.Context, now *seen) map[string]string {
+// read them gets none: then each machine is a domain of its own. What can't be
+// read now is unknown, not without a zone: members would be moved for it.
+func (p *Platform) machines(ctx context.Context, now *seen) (map[string]string, error) {
 	out := map[string]string{}
 	if p.adopted() == "" {
-		return out
+		return out, nil
 	}
-	nodes := p.api.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"})
 	for _, pod := range now.pods {
 		name := pod.Spec.NodeName
 		if _, known := out[name]; known || name == "" {
 			continue
 		}
-		if found, err := nodes.Get(ctx, name, metav1.GetOptions{}); err == nil {
-			out[name] = found.GetLabels()[topologyZone]
+		zone, err := p.zoneOf(ctx, name)
+		switch {
+		case apierrors.IsForbidden(err):
+			return map[string]string{}, nil
+		case err != nil:
+			return nil, err
 		}
+		out[name] = zone
 	}
-	return out
+	return out, nil
+}
+
+// zoneOf is a machine's zone; "" of one that is gone.
+func (p *Platform) zoneOf(ctx context.Context, machine string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	nodes := p.api.client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"})
+	found, err := nodes.Get(ctx, machine, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("read nodes %s: %w", machine, err)
+	}
+	return found.GetLabels()[topologyZone], nil
 }
 
 // lost is how long after its time a pod that ends may still be there before it

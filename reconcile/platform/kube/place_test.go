@@ -1,10 +1,16 @@
 package kube
 
 import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/client-go/rest"
+
+	"github.com/slotwright/slotwright/spec"
 )
 
 // An adopted pod's server is not called redis; it listens for clients.
@@ -28,5 +34,42 @@ func TestTheMemoryOfAPodIsItsServersLimit(t *testing.T) {
 		if got := memoryOf(&corev1.Pod{Spec: corev1.PodSpec{Containers: c.containers}}); got != c.want {
 			t.Errorf("%s: %d bytes, want %d", name, got, c.want)
 		}
+	}
+}
+
+// Taken for a machine without a zone, it would have members moved.
+func TestAMachineThatCannotBeReadNowHasAnUnknownZone(t *testing.T) {
+	topology := load(t, "plain")
+	topology.Platform.Kubernetes.Adopt = &spec.Adopt{StatefulSet: "redis-cluster"}
+	now := &seen{pods: map[string]*corev1.Pod{"redis-cluster-0": {Spec: corev1.PodSpec{NodeName: "n0"}}}}
+	for code, want := range map[int]struct {
+		zones map[string]string
+		fails bool
+	}{
+		http.StatusOK:                  {zones: map[string]string{"n0": "a"}},
+		http.StatusNotFound:            {zones: map[string]string{"n0": ""}},
+		http.StatusForbidden:           {zones: map[string]string{}},
+		http.StatusInternalServerError: {fails: true},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			if code == http.StatusOK {
+				_, _ = w.Write([]byte(`{"apiVersion":"v1","kind":"Node","metadata":{"name":"n0","labels":{"topology.kubernetes.io/zone":"a"}}}`))
+			}
+		}))
+		client, err := connect(&rest.Config{Host: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := New(topology, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zones, err := p.machines(t.Context(), now)
+		if !maps.Equal(zones, want.zones) || (err != nil) != want.fails {
+			t.Errorf("%d: %v, %v", code, zones, err)
+		}
+		server.Close()
 	}
 }

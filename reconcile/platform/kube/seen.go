@@ -120,7 +120,11 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 		return nil, err
 	}
 	p.remember(now)
-	zones, why := p.machines(ctx, now), p.why(ctx, now)
+	zones, err := p.machines(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	why := p.why(ctx, now)
 	var out []cluster.Place
 	listed := map[string]bool{}
 	for _, s := range seats(p.want) {
