@@ -259,6 +259,33 @@ func TestAMasterThatEndsWaitsForAReplicaThatIsGettingItsData(t *testing.T) {
 	}
 }
 
+// Its replicas agree and never take over, as when nobody else is there to vote.
+func TestAHandOverThatComesToNothingLeavesTheServerItsTime(t *testing.T) {
+	p := newPod(t, "SECONDS_LEFT=13")
+	p.write("redis-cli", `#!/bin/sh
+case "$*" in
+*"CLUSTER NODES") echo "a 10.0.0.1:6379@16379,h myself,master - 0 0 1 connected 0-100" ;;
+*"INFO replication") for i in 0 1 2; do echo "slave$i:ip=10.0.0.2,port=6379,state=online,offset=10,lag=0"; done ;;
+*"CLUSTER FAILOVER") echo OK && echo asked >>"`+p.dir+`/asked" ;;
+esac
+`)
+	if err := os.Chmod(filepath.Join(p.dir, "redis-cli"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := p.script("leave.sh")
+	c.Env = append(c.Env, "PATH="+p.dir+":"+os.Getenv("PATH"))
+	begin := time.Now()
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if long := time.Since(begin); long > 10*time.Second {
+		t.Errorf("of 13 seconds it took %s", long)
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "asked")); err != nil {
+		t.Error(err)
+	}
+}
+
 // It has taken over a moment ago, and knows nobody who follows it.
 func TestAMasterWithoutItsKeysWaitsForTheReplicaThatHasThem(t *testing.T) {
 	master, replica := clustered(t), clustered(t)

@@ -5,7 +5,8 @@
 . /slotwright/conf/cli.sh
 end=$(($(date +%s) + SECONDS_LEFT - 10))
 leads() { ask CLUSTER NODES | grep 'myself,master' | grep -q ' connected [0-9]'; }
-while leads && [ "$(date +%s)" -lt "$end" ]; do
+in_time() { [ "$(date +%s)" -lt "$end" ]; }
+while in_time && leads; do
 	info=$(ask INFO replication | tr -d '\r')
 	replicas=$(echo "$info" |
 		sed -n 's/^slave[0-9]*:ip=\([^,]*\),port=\([0-9]*\),state=online,offset=\([0-9]*\).*/\3 \1 \2/p' | sort -rn | cut -d' ' -f2-)
@@ -14,10 +15,10 @@ while leads && [ "$(date +%s)" -lt "$end" ]; do
 		sleep 1
 		continue
 	fi
-	echo "$replicas" | while read -r host port; do
+	echo "$replicas" | while in_time && read -r host port; do
 		[ "$(ask -h "$host" -p "$port" CLUSTER FAILOVER)" = OK ] || continue
 		for _ in 1 2 3 4 5 6; do
-			leads || exit 0
+			in_time && leads || exit 0
 			sleep 1
 		done
 	done
