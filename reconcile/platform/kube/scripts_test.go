@@ -233,7 +233,8 @@ func TestAReplicaIsReadyOnceItHasItsMastersData(t *testing.T) {
 // while before it gets its data.
 func clustered(t *testing.T) *inPod {
 	t.Helper()
-	p := newPod(t, "SECONDS_LEFT=60")
+	// Of a cluster whose name is a word of nodes.conf, in which names of hosts are.
+	p := newPod(t, "SECONDS_LEFT=60", "POD_HOST=myself-a-0.myself-nodes.data.svc")
 	text, err := os.ReadFile(filepath.Join(p.dir, "conf/redis.conf"))
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ has_data() {
 # drop theirs. It waits while one that has keys still follows it: the others
 # elect that one. Who follows only that one knows: a master that has just taken
 # over may have ended before it heard of it.
-mine=$(grep myself /data/nodes.conf 2>/dev/null || true)
+mine=$(grep myself, /data/nodes.conf 2>/dev/null || true)
 follower() { # ADDRESS: prints it when it follows and has keys
 	told=$(printf 'CLUSTER NODES\nINFO keyspace\n' | ask -h "${1%:*}" -p "${1##*:}" | grep -E "myself,slave[^ ]* $id |^db[0-9]+:keys=" || true)
 	case "$told" in *myself,slave*:keys=*) echo "$1" ;; esac
@@ -50,7 +50,7 @@ case "$mine" in
 	id=${mine%% *}
 	while ! has_data; do
 		waits=$(
-			for address in $(grep @ /data/nodes.conf | grep -v -e myself -e 'connected [0-9[]' | cut -d' ' -f2 | cut -d@ -f1); do
+			for address in $(grep @ /data/nodes.conf | grep -v -e myself, -e 'connected [0-9[]' | cut -d' ' -f2 | cut -d@ -f1); do
 				follower "$address" & # of many that are gone, each takes its time
 			done
 			wait
