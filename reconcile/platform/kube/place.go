@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluste
 		out.Zone, out.Host = zones[pod.Spec.NodeName], pod.Spec.NodeName
 	} else {
 		out.Outdated = now.outdated(s.set, pod, p)
-		out.Exists = out.Exists && !(out.Outdated && neverRan(pod))
+		out.Exists = out.Exists && !(out.Outdated && replaceable(pod))
 	}
 	out.Memory = memoryOf(pod)
 	if ip := pod.Status.PodIP; ip != "" && pod.Status.Phase == corev1.PodRunning {
@@ -81,9 +82,23 @@ func (s *seen) outdated(set string, pod *corev1.Pod, p *Platform) bool {
 	return false // its zone is gone: it leaves
 }
 
+// replaceable reports whether a pod may be made anew, where the topology changed
+// meanwhile, without anybody's leave: it serves nobody and its data stays.
+func replaceable(pod *corev1.Pod) bool {
+	return neverRan(pod) || crashes(pod) && slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.Name == "data" && v.PersistentVolumeClaim != nil
+	})
+}
+
+// crashes reports whether a pod's server ends again and again.
+func crashes(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.Name == container && c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff"
+	})
+}
+
 // neverRan reports whether a pod's server has not begun once: its image is not
-// there, or no machine has room. Such a pod holds nothing, and is made anew where
-// the topology changed meanwhile.
+// there, or no machine has room. Such a pod holds nothing.
 func neverRan(pod *corev1.Pod) bool {
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.Name == container {

@@ -73,3 +73,29 @@ func TestAMachineThatCannotBeReadNowHasAnUnknownZone(t *testing.T) {
 		server.Close()
 	}
 }
+
+// What a pod without a claim has goes with it: it may be all that is left.
+func TestAPodThatCrashesIsReplaceableOnlyWhereItsDataStays(t *testing.T) {
+	claim := corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}
+	waits := func(why string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: why}}
+	}
+	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	for name, c := range map[string]struct {
+		volume corev1.Volume
+		server corev1.ContainerStatus
+		want   bool
+	}{
+		"crashes, on a claim":      {corev1.Volume{Name: "data", VolumeSource: claim}, corev1.ContainerStatus{Name: "redis", State: waits("CrashLoopBackOff"), RestartCount: 2}, true},
+		"crashes, without a claim": {corev1.Volume{Name: "data"}, corev1.ContainerStatus{Name: "redis", State: waits("CrashLoopBackOff"), RestartCount: 2}, false},
+		"another claim":            {corev1.Volume{Name: "more", VolumeSource: claim}, corev1.ContainerStatus{Name: "redis", State: waits("CrashLoopBackOff"), RestartCount: 2}, false},
+		"runs again":               {corev1.Volume{Name: "data", VolumeSource: claim}, corev1.ContainerStatus{Name: "redis", State: runs, RestartCount: 2}, false},
+		"another's crash":          {corev1.Volume{Name: "data", VolumeSource: claim}, corev1.ContainerStatus{Name: "metrics", State: waits("CrashLoopBackOff"), RestartCount: 2}, false},
+		"never ran":                {corev1.Volume{Name: "data"}, corev1.ContainerStatus{Name: "redis", State: waits("ImagePullBackOff")}, true},
+	} {
+		pod := &corev1.Pod{Spec: corev1.PodSpec{NodeName: "n", Volumes: []corev1.Volume{c.volume}}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{c.server}}}
+		if got := replaceable(pod); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

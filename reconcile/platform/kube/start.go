@@ -13,8 +13,8 @@ import (
 
 // Start makes nodes: it raises the StatefulSets until they cover the names, and
 // applies all that pods need before that. It never lowers one. Nodes between,
-// which the StatefulSet can't leave out, are made too. Pods that never ran and
-// have an older template are made anew.
+// which the StatefulSet can't leave out, are made too. Pods of an older template
+// that do not come to run are made anew.
 func (p *Platform) Start(ctx context.Context, names []string) error {
 	now, err := p.look(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *Platform) Start(ctx context.Context, names []string) error {
 	for _, name := range names {
 		set, _, _ := split(name)
 		pod := now.pods[name]
-		if pod == nil || !now.outdated(set, pod, p) || !neverRan(pod) {
+		if pod == nil || !now.outdated(set, pod, p) || !replaceable(pod) {
 			continue
 		}
 		if err := p.api.remove(ctx, pods, name, pod.UID, metav1.DeletePropagationBackground); err != nil {

@@ -291,29 +291,35 @@ func TestPodsSayWhereTheyAreAndWhatTheyLack(t *testing.T) {
 	}
 }
 
-func TestAPodThatNeverRanIsMadeAnewWhenItsTemplateChanged(t *testing.T) {
+func TestAPodThatDoesNotRunIsMadeAnewWhenItsTemplateChanged(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain", "redis:none")
-	b.must(p.Start(b, []string{"orders-a-0", "orders-b-0"}))
+	three := []string{"orders-a-0", "orders-b-0", "orders-c-0"}
+	b.must(p.Start(b, three))
 	b.makePods(p)
 	waits := map[string]any{"name": "redis", "image": "redis:none", "imageID": "", "ready": false, "restartCount": int64(0),
 		"state": map[string]any{"waiting": map[string]any{"reason": "ImagePullBackOff", "message": "no such image"}}}
 	b.status("orders-a-0", map[string]any{"phase": "Pending", "podIP": "10.1.0.1", "podIPs": []any{map[string]any{"ip": "10.1.0.1"}}, "containerStatuses": []any{waits}})
+	crashes := map[string]any{"name": "redis", "image": "redis:none", "imageID": "", "ready": false, "restartCount": int64(3),
+		"state": map[string]any{"waiting": map[string]any{"reason": "CrashLoopBackOff"}}}
+	b.status("orders-c-0", map[string]any{"phase": "Running", "podIP": "10.1.0.3", "podIPs": []any{map[string]any{"ip": "10.1.0.3"}}, "containerStatuses": []any{crashes}})
 	gone := func() []string {
 		places, err := p.Places(b)
 		b.must(err)
-		return names(places[:2], func(p cluster.Place) bool { return !p.Exists })
+		return names(places[:3], func(p cluster.Place) bool { return !p.Exists })
 	}
 	if got := gone(); len(got) > 0 {
 		t.Errorf("with the template of the topology %v count as not there", got)
 	}
 	p = b.platform("plain")
-	if diff := cmp.Diff([]string{"orders-a-0"}, gone()); diff != "" {
+	if diff := cmp.Diff([]string{"orders-a-0", "orders-c-0"}, gone()); diff != "" {
 		t.Errorf("not there: -want +got\n%s", diff)
 	}
-	b.must(p.Start(b, []string{"orders-a-0", "orders-b-0"}))
-	if o, err := b.get(b, pods, "orders-a-0"); err != nil || o != nil && o.GetDeletionTimestamp() == nil {
-		t.Errorf("the pod that never ran is kept, %v", err)
+	b.must(p.Start(b, three))
+	for _, name := range []string{"orders-a-0", "orders-c-0"} {
+		if o, err := b.get(b, pods, name); err != nil || o != nil && o.GetDeletionTimestamp() == nil {
+			t.Errorf("%s, which does not run, is kept, %v", name, err)
+		}
 	}
 	if o, err := b.get(b, pods, "orders-b-0"); err != nil || o == nil || o.GetDeletionTimestamp() != nil {
 		t.Errorf("the pod that runs was ended, %v", err)
