@@ -81,6 +81,7 @@ func TestValuesThatAreWrongAreRefused(t *testing.T) {
 		"two pods with one claim":        fine + "state: {claim: c}\n",
 		"containers in the pod's spec":   fine + "podSpec: {containers: []}\n",
 		"the security context":           fine + "podSpec: {securityContext: {}}\n",
+		"what the machine shares":        fine + "podSpec: {hostIPC: true}\n",
 	} {
 		if out, err := chart("../chart", "slotwright", "redis", []byte(text)); err == nil {
 			t.Errorf("%s is accepted:\n%s", what, out)
