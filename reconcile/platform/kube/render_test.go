@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,6 +136,25 @@ func TestATemplateThatReplacesOursStillHasTheLabelsAndTheTimeToLeave(t *testing.
 		if err != nil || out.Labels[clusterLabel] != "orders" || *out.Spec.TerminationGracePeriodSeconds != grace {
 			t.Errorf("%s: %v, %+v", name, err, out)
 		}
+	}
+}
+
+func TestAPodIsToldItsGracePeriodOnce(t *testing.T) {
+	topology := load(t, "plain")
+	server := map[string]any{"name": "redis", "env": []any{map[string]any{"name": secondsLeft, "value": "5"}}}
+	topology.Platform.Kubernetes.PodTemplate = map[string]any{"spec": map[string]any{"containers": []any{server}}}
+	out, err := template(topology, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range out.Spec.Containers[0].Env {
+		if e.Name == secondsLeft {
+			told = append(told, e.Value)
+		}
+	}
+	if !slices.Equal(told, []string{"60"}) {
+		t.Errorf("told %v", told)
 	}
 }
 

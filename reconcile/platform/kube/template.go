@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,10 +47,12 @@ func template(t spec.Topology, zone string) (*corev1.PodTemplateSpec, error) {
 	return out, nil
 }
 
-// tellGrace tells the server's container how long it may take to leave.
+// tellGrace tells the server's container how long it may take to leave, whatever
+// people's template says of that: the API server refuses two variables of one name.
 func tellGrace(pod *corev1.PodTemplateSpec) {
 	for i := range pod.Spec.Containers {
 		if c := &pod.Spec.Containers[i]; c.Name == container {
+			c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == secondsLeft })
 			c.Env = append(c.Env, corev1.EnvVar{Name: secondsLeft, Value: strconv.FormatInt(*pod.Spec.TerminationGracePeriodSeconds, 10)})
 		}
 	}
