@@ -50,7 +50,7 @@ func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluste
 		}
 	}
 	out.Trouble = trouble(pod, time.Now())
-	if text := why[s.pod]; text != "" && pod.Spec.NodeName == "" {
+	if text := why[s.pod]; text != "" && (pod.Spec.NodeName == "" || pod.Status.PodIP == "") {
 		out.Trouble += "; " + text
 	}
 	return out

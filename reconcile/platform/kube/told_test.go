@@ -80,3 +80,31 @@ func TestAPodThatWaitsForItsVolumeSaysWhatIsSaidOfTheClaim(t *testing.T) {
 		t.Errorf("told: %q", got)
 	}
 }
+
+// placed has a machine take a pod, which does not come to run there.
+func (b *bench) placed(pod, machine string) {
+	b.Helper()
+	binding := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Binding", "metadata": map[string]any{"name": pod, "namespace": b.namespace},
+		"target": map[string]any{"apiVersion": "v1", "kind": "Node", "name": machine},
+	}}
+	_, err := b.of(pods).Create(b, binding, metav1.CreateOptions{}, "binding")
+	b.must(err)
+	b.status(pod, map[string]any{"phase": "Pending"})
+}
+
+func TestAPodThatDoesNotStartOnItsMachineSaysWhatTheKubeletSaysLast(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	b.makePods(p)
+	b.placed("orders-a-0", "k1")
+	now, err := p.look(b)
+	b.must(err)
+	begin, uid := time.Now(), now.pods["orders-a-0"].UID
+	b.says("Pod", "orders-a-0", "of-the-one-before", "FailedMount", "of another life", begin.Add(time.Second))
+	b.says("Pod", "orders-a-0", uid, "FailedAttachVolume", "the volume is attached to k2", begin)
+	b.soon("the kubelet's words are told", func() bool {
+		return b.trouble(p, "orders-a-0") == "its pod is starting on k1; the volume is attached to k2"
+	})
+}

@@ -20,7 +20,7 @@ const askAgain = 2 * time.Second
 
 // sayings are why pods are not there, as Kubernetes' own controllers say it in
 // Events: a quota or an admission that refuses a pod, a claim that nobody
-// serves. Nowhere else do they say it.
+// serves, a volume that is still attached elsewhere. Nowhere else do they say it.
 type sayings struct {
 	mu    sync.Mutex
 	asked time.Time
@@ -32,8 +32,8 @@ type sayings struct {
 func (p *Platform) why(ctx context.Context, now *seen) map[string]string {
 	p.said.mu.Lock()
 	defer p.said.mu.Unlock()
-	missing, unplaced := now.waiting()
-	if len(missing)+len(unplaced) == 0 || time.Since(p.said.asked) < askAgain {
+	missing, waits := now.waiting()
+	if len(missing)+len(waits) == 0 || time.Since(p.said.asked) < askAgain {
 		return p.said.of
 	}
 	out := map[string]string{}
@@ -45,15 +45,27 @@ func (p *Platform) why(ctx context.Context, now *seen) map[string]string {
 			}
 		}
 	}
-	for _, pod := range unplaced {
-		for _, claim := range claimsOf(now.pods[pod]) {
-			if text := unserved(p.told(ctx, "involvedObject.name", claim)); text != "" {
-				out[pod] = "its claim " + claim + " has no volume: " + text
-			}
+	for _, pod := range waits {
+		if text := p.stuck(ctx, now.pods[pod]); text != "" {
+			out[pod] = text
 		}
 	}
 	p.said.of, p.said.asked = out, time.Now()
 	return out
+}
+
+// stuck is what keeps a pod from its machine, or on it from an address: the
+// scheduler waits for claims, and a kubelet for volumes, Secrets and a network.
+func (p *Platform) stuck(ctx context.Context, pod *corev1.Pod) string {
+	if pod.Spec.NodeName != "" {
+		return unserved(p.told(ctx, "involvedObject.uid", string(pod.UID)))
+	}
+	for _, claim := range claimsOf(pod) {
+		if text := unserved(p.told(ctx, "involvedObject.name", claim)); text != "" {
+			return "its claim " + claim + " has no volume: " + text
+		}
+	}
+	return ""
 }
 
 // again says when it is tried again: the controller's pauses double up to some
@@ -64,21 +76,26 @@ func (p *Platform) again(set string) string {
 		p.api.namespace, set)
 }
 
+// startsWithin is how long a machine may take to give a pod its address before it
+// is asked why: of many that start, nobody is to ask about each.
+const startsWithin = 5 * time.Second
+
 // waiting are the pods that StatefulSets should have and have not, by set, and
-// those that no machine has taken yet.
-func (s *seen) waiting() (missing map[string][]string, unplaced []string) {
+// those that no machine has taken yet, or that take long to start on theirs.
+func (s *seen) waiting() (missing map[string][]string, waits []string) {
 	missing = map[string][]string{}
 	for set := range s.sets {
 		for ordinal := range s.replicas(set) {
-			switch name := podName(set, ordinal); {
-			case s.pods[name] == nil:
+			name := podName(set, ordinal)
+			switch pod := s.pods[name]; {
+			case pod == nil:
 				missing[set] = append(missing[set], name)
-			case s.pods[name].Spec.NodeName == "":
-				unplaced = append(unplaced, name)
+			case pod.Spec.NodeName == "" || pod.Status.PodIP == "" && time.Since(pod.CreationTimestamp.Time) > startsWithin:
+				waits = append(waits, name)
 			}
 		}
 	}
-	return missing, unplaced
+	return missing, waits
 }
 
 func claimsOf(pod *corev1.Pod) []string {
@@ -125,8 +142,8 @@ func refusal(said []corev1.Event, set, pod string) string {
 	return text
 }
 
-// unserved is the last that was said of a claim, when it is no good news: that of
-// a provisioner that does not exist is no warning.
+// unserved is the last that was said of a claim or a pod, when it is no good news:
+// that of a provisioner that does not exist is no warning.
 func unserved(said []corev1.Event) string {
 	text := ""
 	for _, e := range said {
