@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -35,6 +36,8 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 	// The election outlives ctx until lead has ended.
 	election, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	term, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
 	led, leading := make(chan error, 1), make(chan struct{})
 	defer context.AfterFunc(ctx, func() {
 		select {
@@ -47,14 +50,12 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 		// Not ReleaseOnCancel: with it a lead whose lease is lost is told so only when
 		// the API server has answered once more, or not for another renewWithin
 		// (renew and release in leaderelection.go), and another leads by then.
-		Lock: lock, LeaseDuration: leaseFor, RenewDeadline: renewWithin, RetryPeriod: tryEvery, Name: lease,
+		Lock: &candidate{lock, leading, lose}, LeaseDuration: leaseFor, RenewDeadline: renewWithin, RetryPeriod: tryEvery, Name: lease,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(held context.Context) {
 				close(leading)
-				both, cancel := context.WithCancel(ctx)
-				defer cancel()
-				defer context.AfterFunc(held, cancel)()
-				led <- lead(both)
+				defer context.AfterFunc(held, func() { lose(errLost) })()
+				led <- lead(term)
 				end()
 			},
 			OnStoppedLeading: func() {},
@@ -69,7 +70,7 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 		return fmt.Errorf("lease %s: %w", lease, err)
 	}
 	elector.Run(election)
-	lost := election.Err() == nil
+	lost := election.Err() == nil || errors.Is(context.Cause(term), errLost)
 	if elector.IsLeader() {
 		<-leading // it is called in a goroutine of its own
 	}
@@ -83,9 +84,32 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 	case !lost:
 		giveBack(lock)
 	case err == nil && ctx.Err() == nil:
-		err = fmt.Errorf("the lease %s is lost: it could not be renewed for %s", lease, renewWithin)
+		err = fmt.Errorf("the lease %s %w: another has it, or it could not be renewed for %s", lease, errLost, renewWithin)
 	}
 	return err
+}
+
+var errLost = errors.New("is lost")
+
+// candidate is the lock by which one process is elected. client-go goes on for
+// renewWithin when it finds that another has the lease, as somebody does who stood
+// still for longer than it lasts: lose ends the lead at once then.
+type candidate struct {
+	*resourcelock.LeaseLock
+	leading <-chan struct{}
+	lose    context.CancelCauseFunc
+}
+
+func (c *candidate) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	now, text, err := c.LeaseLock.Get(ctx)
+	if err == nil && now.HolderIdentity != "" && now.HolderIdentity != c.Identity() {
+		select {
+		case <-c.leading:
+			c.lose(errLost)
+		default:
+		}
+	}
+	return now, text, err
 }
 
 // lock is the lease as this process would hold it.

@@ -86,7 +86,11 @@ func TestALostLeaseEndsTheLead(t *testing.T) {
 		_, err = b.of(leases).Update(b, o, metav1.UpdateOptions{})
 		stolen = err == nil // it may have been renewed in between
 	}
+	begin := time.Now()
 	b.within("its context ends", c.ended)
+	if long := time.Since(begin); long > renewWithin-tryEvery {
+		t.Errorf("it went on for %s beside the thief", long)
+	}
 	if err := <-c.err; err == nil || !strings.Contains(err.Error(), "is lost") {
 		t.Errorf("ended with %v", err)
 	}
