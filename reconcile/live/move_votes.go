@@ -128,7 +128,31 @@ func (w *pair) awaitEpoch(ctx context.Context) error {
 		return err
 	}
 	w.known = to.own
+	return w.linked(ctx)
+}
+
+// linked waits for a while until the target can speak to all of them. A node that
+// gets a MEET over a new connection closes the one before (7.0 and newer,
+// setClusterNodeToInboundClusterLink), and its sender connects anew some 100 ms
+// later: a claim that was made meanwhile would reach it with the next ping only.
+func (w *pair) linked(ctx context.Context) error {
+	for range 50 {
+		_, lines, err := w.to.view(ctx)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(lines, func(l cluster.Line) bool { return l.Flags.Handshake || w.cutOff(l) }) {
+			return nil
+		}
+		_ = pause(context.WithoutCancel(ctx), 20*time.Millisecond)
+	}
 	return nil
+}
+
+// cutOff says that a line of the target's is one of the source or another master,
+// and that it is not connected to that.
+func (w *pair) cutOff(l cluster.Line) bool {
+	return !l.Linked && (l.ID == w.from.id || slices.ContainsFunc(w.others, func(e *end) bool { return e.id == l.ID }))
 }
 
 // hears waits for one of them, unless it does not answer, or takes the target for
