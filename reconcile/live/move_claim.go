@@ -172,16 +172,20 @@ func (w *pair) claim(ctx context.Context, slots []int) error {
 	return w.confirm(ctx, slots)
 }
 
-// take has the target take slots after the others are warned, by one hand at a
-// time: its epoch must not rise in between.
+// take has the target take slots after the others are warned. Its epoch must not
+// rise in between.
 func (w *pair) take(ctx context.Context, slots []int) error {
-	w.to.rising.Lock()
-	defer w.to.rising.Unlock()
-	if err := w.awaitEpoch(ctx); err != nil {
+	w.to.rising.RLock()
+	defer w.to.rising.RUnlock()
+	counted, own, err := w.poll(ctx)
+	if err != nil {
 		return err
 	}
-	counted, warned := w.countVotes(ctx), false
-	err := timely(ctx, w.to, w.replicas,
+	if err := w.awaitEpoch(ctx, own); err != nil {
+		return err
+	}
+	warned := false
+	err = timely(ctx, w.to, w.replicas,
 		func() error {
 			if err := w.undisturbed(ctx, slots); err != nil {
 				return err
@@ -202,6 +206,9 @@ func (w *pair) take(ctx context.Context, slots []int) error {
 func (e *end) take(ctx context.Context, slots []int, until int64, votes string) error {
 	var out []error
 	if e.sends {
+		if at, err := e.epochs(ctx); err == nil && at.votes != votes {
+			return voted{e.name}
+		}
 		out = e.setSlots(ctx, slots, "NODE", e.id)
 	} else {
 		cmds := make([][]any, len(slots))

@@ -26,10 +26,10 @@ type end struct {
 	sends bool   // it has its replicas agree to SETSLOT first: Valkey 8 and newer
 	dbs   int    // databases that may hold keys, 1 before Valkey 9; 0 while it is not proven
 
-	pace   *pace      // of what it sends
-	probe  *probe     // of an end of a pair
-	memory *memory    // of a target
-	rising sync.Mutex // of a target: held by who raises its config epoch
+	pace   *pace        // of what it sends
+	probe  *probe       // of an end of a pair
+	memory *memory      // of a target
+	rising sync.RWMutex // of a target: its config epoch may rise
 }
 
 // party are the masters of one call of move or close, reached as they are

@@ -12,9 +12,12 @@ import (
 	"github.com/slotwright/slotwright/spec/slot"
 )
 
-// epochs are what a node says of config epochs in CLUSTER INFO: its own, and
-// the greatest it has heard of.
-type epochs struct{ own, known uint64 }
+// epochs are what a node says of config epochs in CLUSTER INFO: its own, the
+// greatest it has heard of, and how many votes it has cast since it was started.
+type epochs struct {
+	own, known uint64
+	votes      string
+}
 
 // outrank makes sure that the config epoch of every target is greater than
 // that of every source: who claims a slot with the greater epoch gets it, and
@@ -197,13 +200,21 @@ func (e *end) epochs(ctx context.Context) (epochs, error) {
 	if err != nil {
 		return epochs{}, err
 	}
-	text, _ := v.(string)
+	return e.readEpochs(v)
+}
+
+func (e *end) readEpochs(info any) (epochs, error) {
+	text, _ := info.(string)
 	own, err1 := number(text, "cluster_my_epoch:")
 	known, err2 := number(text, "cluster_current_epoch:")
 	if err1 != nil || err2 != nil {
 		return epochs{}, fmt.Errorf("%s does not tell its config epoch", e.name)
 	}
-	return epochs{own, known}, nil
+	votes, err := number(text, "auth-ack_sent:")
+	if err != nil {
+		votes = 0 // what never was is left out
+	}
+	return epochs{own, known, strconv.FormatUint(votes, 10)}, nil
 }
 
 // number is what stands behind a name in CLUSTER INFO.

@@ -22,10 +22,10 @@ const readiness = time.Minute
 type pair struct {
 	*party
 	from, to *end
-	others   []*end // the other masters that answer
-	known    uint64 // the config epoch of to that from and the others know; with to.rising
-	replicas []heir // of both, those that answer
-	host     string // of to, as from knows it: MIGRATE connects from there
+	others   []*end        // the other masters that answer
+	known    atomic.Uint64 // the config epoch of to that from and the others know
+	replicas []heir        // of both, those that answer
+	host     string        // of to, as from knows it: MIGRATE connects from there
 	port     int
 	timeout  time.Duration // of all MIGRATEs of a burst, inside the server
 	history  string        // of from's data (master_replid), when the pair began

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,20 +28,34 @@ import (
 // that do not answer can't be told, and may vote.
 func (w *pair) warn(ctx context.Context, slots []int, counted map[*end]string) error {
 	var all sync.WaitGroup
-	errs := make([]error, len(w.others))
+	now := make([]string, len(w.others))
 	for i, e := range w.others {
-		all.Go(func() {
-			e.setSlots(ctx, slots, "NODE", w.to.id)
-			errs[i] = e.silent(ctx, counted[e])
-		})
+		all.Go(func() { now[i] = e.told(ctx, slots, w.to.id) })
 	}
 	all.Wait()
-	errs = append(errs, w.to.silent(ctx, counted[w.to]))
-	i := slices.IndexFunc(errs, func(err error) bool { return err != nil })
-	if i < 0 {
-		return nil
+	for i, e := range w.others {
+		if counted[e] != "" && now[i] != "" && now[i] != counted[e] {
+			return voted{e.name}
+		}
 	}
-	return errs[i]
+	return nil
+}
+
+// told tells a master the owner of slots, and then how many votes it has cast, ""
+// when it does not answer. What it refuses it can't be told.
+func (e *end) told(ctx context.Context, slots []int, owner string) (votes string) {
+	if e.sends {
+		e.setSlots(ctx, slots, "NODE", owner)
+		at, _ := e.epochs(ctx)
+		return at.votes
+	}
+	cmds := make([][]any, 0, len(slots)+1)
+	for _, s := range slots {
+		cmds = append(cmds, []any{"CLUSTER", "SETSLOT", s, "NODE", owner})
+	}
+	replies := e.pipe(ctx, 0, slack, append(cmds, []any{"CLUSTER", "INFO"}))
+	at, _ := e.readEpochs(replies[len(slots)].Value)
+	return at.votes
 }
 
 // withdraw takes a warning back where the target has surely not got the slots.
@@ -67,53 +80,29 @@ func (e voted) Error() string {
 	return e.at + " has voted for a replica while slots were to be handed over: they are handed over when nobody is elected"
 }
 
-// silent is an error when a master has voted since it was counted. One that does
-// not answer, now or then, is not known to have.
-func (e *end) silent(ctx context.Context, counted string) error {
-	now, err := e.votes(ctx)
-	if err == nil && counted != "" && now != counted {
-		return voted{e.name}
-	}
-	return nil
-}
-
-// votes is how many votes a master has cast since it was started.
-func (e *end) votes(ctx context.Context) (string, error) {
-	v, err := e.ask(ctx, "CLUSTER", "INFO")
-	if err != nil {
-		return "", err
-	}
-	_, rest, any := strings.Cut(fmt.Sprint(v), "auth-ack_sent:")
-	if !any { // what never was is left out
-		return "0", nil
-	}
-	count, _, _ := strings.Cut(rest, "\r\n")
-	return count, nil
-}
-
-// countVotes asks everybody whose vote can be told from how many it has cast.
-func (w *pair) countVotes(ctx context.Context) map[*end]string {
+// poll asks everybody whose vote can be told from how many it has cast, and the
+// target for its config epoch.
+func (w *pair) poll(ctx context.Context) (counted map[*end]string, own uint64, err error) {
 	voters := append(slices.Clone(w.others), w.to)
-	counts := make([]string, len(voters))
+	said, errs := make([]epochs, len(voters)), make([]error, len(voters))
 	var all sync.WaitGroup
 	for i, e := range voters {
-		all.Go(func() { counts[i], _ = e.votes(ctx) }) // "" when it does not answer
+		all.Go(func() { said[i], errs[i] = e.epochs(ctx) })
 	}
 	all.Wait()
-	out := map[*end]string{}
+	counted = map[*end]string{}
 	for i, e := range voters {
-		out[e] = counts[i]
+		counted[e] = said[i].votes // "" when it does not answer
 	}
-	return out
+	return counted, said[len(w.others)].own, errs[len(w.others)]
 }
 
 // awaitEpoch waits until the other masters know an epoch of the target by which
 // they refuse votes, and the source knows the one it has: to a source that does not,
 // what the others say of the target would be news.
-func (w *pair) awaitEpoch(ctx context.Context) error {
-	to, err := w.to.epochs(ctx)
-	if err != nil || to.own == w.known {
-		return err
+func (w *pair) awaitEpoch(ctx context.Context, own uint64) error {
+	if own == w.known.Load() {
+		return nil
 	}
 	from, err := w.from.epochs(ctx)
 	if err != nil {
@@ -124,10 +113,10 @@ func (w *pair) awaitEpoch(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.hears(ctx, w.from, to.own); err != nil {
+	if err := w.hears(ctx, w.from, own); err != nil {
 		return err
 	}
-	w.known = to.own
+	w.known.Store(own)
 	return w.linked(ctx)
 }
 
