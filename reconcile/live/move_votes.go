@@ -17,12 +17,12 @@ import (
 // votes while the claim is on its way to those who cast them, and an epoch that is
 // no smaller than the target's, which then drops every key it was sent.
 //
-// Nothing else follows from it. The source goes on serving the slots, for it knows
-// the target's epoch already (awaitEpoch), and what the others tell it of that is no news.
-// Clients that ask one of the others find the source by way of the target. And it
-// does not last: the target's next message, which does not claim the slots, and the
-// source's next, which does, make the others take the source for the owner again
-// (0.7 to 3 s; Redis 7.0 and 8.0, Valkey 8 and 9.1).
+// Nothing else follows from it. The source goes on serving the slots: it knows the
+// target's epoch already (awaitEpoch), so that what the others say of the target is
+// no news to it. Clients that ask one of the others find the source by way of the
+// target. And it does not last: the target's next message, which does not claim the
+// slots, and the source's next, which does, make the others take the source for the
+// owner again (after 0.7 to 3 s with Redis 7.0 and 8.0, Valkey 8 and 9.1).
 //
 // Who has voted since votes were counted may have elected such a replica. Those
 // that do not answer can't be told, and may vote.
