@@ -57,6 +57,21 @@ func TestTheWholeLifeOfAClusterIsCommits(t *testing.T) {
 	}
 }
 
+func TestClaimsGoWithTheirPodsWhereTheTopologySaysSo(t *testing.T) {
+	b := newBench(t)
+	topology := func(masters int, changes ...string) string {
+		return b.topology(masters, 0, append(changes, "storage: {size: 1Gi}", "storage: {size: 1Gi, whenScaled: Delete, whenDeleted: Delete}")...)
+	}
+	claims := func() string { return b.in("get", "pvc", "-o", "name") }
+	b.apply(topology(4))
+	client := b.writes()
+	b.apply(topology(3))
+	b.eventually("one claim is gone", func() bool { return strings.Count(claims(), "data-orders") == 3 })
+	t.Logf("longest time without an answer: %s", client.end())
+	b.apply(topology(3, "spec:\n", "spec:\n  state: Absent\n  allow: {delete: orders}\n"))
+	b.eventually("all claims are gone", func() bool { return !strings.Contains(claims(), "data-orders") })
+}
+
 // Names outlive the addresses that clients would have to learn anew.
 func TestClientsThatWantNamesAreToldNames(t *testing.T) {
 	b := newBench(t)

@@ -5,14 +5,29 @@ package e2ekube
 import (
 	"strings"
 	"testing"
+	"time"
 )
+
+// handOver is how long a server gives its replica to take over (CLUSTER_MF_TIMEOUT).
+const handOver = 5 * time.Second
+
+// rolls demands that clients have lost no write and waited for no longer than one
+// hand-over.
+func (b *bench) rolls(client *traffic) {
+	b.Helper()
+	long := client.end()
+	b.Logf("longest time without an answer: %s", long)
+	if long > handOver {
+		b.Errorf("clients had no answer for %s", long)
+	}
+}
 
 func TestAnotherImageComesInWithoutALostWrite(t *testing.T) {
 	b := newBench(t)
 	b.apply(b.topology(3, 1))
 	client := b.writes()
 	out := b.apply(b.topology(3, 1, "redis:7.0", "redis:8.0"))
-	t.Logf("longest time without an answer: %s", client.end())
+	b.rolls(client)
 	b.shaped(3, 1)
 	for name, p := range b.pods() {
 		if p.image != "redis:8.0" {
@@ -22,6 +37,19 @@ func TestAnotherImageComesInWithoutALostWrite(t *testing.T) {
 	first, last := strings.Index(out, "stage begins: Restart"), strings.LastIndex(out, "stage begins: Restart")
 	if p := strings.Index(out, "stage begins: Promote"); first < 0 || p < first || p > last {
 		t.Errorf("masters were not handed over between the restarts:\n%s", out)
+	}
+}
+
+func TestAnotherTemplateComesInWithoutALostWrite(t *testing.T) {
+	b := newBench(t)
+	b.apply(b.topology(3, 1))
+	client := b.writes()
+	b.apply(b.topology(3, 1, "podTemplate: {", "podTemplate: {metadata: {annotations: {team: orders}}, "))
+	b.rolls(client)
+	b.shaped(3, 1)
+	told := b.in("get", "pods", "-l", "slotwright/cluster=orders", "-o", "jsonpath={.items[*].metadata.annotations.team}")
+	if strings.Count(told, "orders") != 6 {
+		t.Errorf("the pods say %q", told)
 	}
 }
 
