@@ -54,8 +54,9 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(held context.Context) {
 				close(leading)
-				defer context.AfterFunc(held, func() { lose(errLost) })()
+				stop := context.AfterFunc(held, func() { lose(errLost) })
 				led <- lead(term)
+				stop() // it is no loss that it is given back
 				end()
 			},
 			OnStoppedLeading: func() {},
