@@ -67,14 +67,21 @@ func (c cutConn) Pipe(ctx context.Context, cmds [][]any) []Reply {
 	return replies
 }
 
-// agreed waits until every node names the same owner of every slot: that is
-// when a reconciler goes on.
+// agreed waits until every node names the same owner of every slot, and no two
+// themselves: that is when a reconciler goes on.
 func (w *world) agreed() {
 	w.t.Helper()
 	w.until("all agree", func() bool {
-		var open slot.Set // a node that imports a slot ignores what gossip says of its owner
-		for _, o := range w.look().Open {
+		seen := w.look()
+		var open, owned slot.Set // a node that imports a slot ignores what gossip says of its owner
+		for _, o := range seen.Open {
 			open.Add(o.Slot)
+		}
+		for _, n := range seen.Nodes {
+			if both := owned.Intersect(n.Slots); n.Master == "" && !both.Empty() {
+				return false
+			}
+			owned = owned.Union(n.Slots)
 		}
 		owners := map[string]bool{}
 		for _, p := range w.nodes {
