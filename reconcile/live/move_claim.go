@@ -211,11 +211,7 @@ func (e *end) take(ctx context.Context, slots []int, until int64, votes string) 
 		}
 		out = e.setSlots(ctx, slots, "NODE", e.id)
 	} else {
-		cmds := make([][]any, len(slots))
-		for i, s := range slots {
-			cmds[i] = []any{"CLUSTER", "SETSLOT", s, "NODE", e.id}
-		}
-		out = e.inTime(ctx, until, votes, cmds)
+		out = e.inTime(ctx, until, votes, setSlot(slots, "NODE", e.id))
 	}
 	i := slices.IndexFunc(out, func(err error) bool { return err != nil })
 	switch {

@@ -17,7 +17,7 @@ func (w *world) standsStill(p, heir *process) {
 	w.signal(p, syscall.SIGSTOP)
 	go func() {
 		livetest.Eventually(time.Minute, func() bool {
-			return strings.Contains(fmt.Sprint(w.do(heir, "INFO", "replication")), "role:master")
+			return w.leads(heir)
 		})
 		w.signal(p, syscall.SIGCONT)
 	}()

@@ -237,7 +237,7 @@ func (w *world) follow(master *process, name string) *process {
 func (w *world) failover(replica *process) {
 	w.t.Helper()
 	asked := time.Now().Add(-time.Minute)
-	if strings.Contains(fmt.Sprint(w.do(replica, "INFO", "replication")), "role:master") {
+	if w.leads(replica) {
 		return
 	}
 	w.until(replica.name+" is a master", func() bool {
@@ -245,7 +245,7 @@ func (w *world) failover(replica *process) {
 			w.do(replica, "CLUSTER", "FAILOVER")
 			asked = time.Now()
 		}
-		return strings.Contains(fmt.Sprint(w.do(replica, "INFO", "replication")), "role:master")
+		return w.leads(replica)
 	})
 	w.agreed()
 }

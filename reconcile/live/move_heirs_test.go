@@ -35,7 +35,7 @@ func TestSlotsOfAMasterThatWasJustReplacedAreNotHandedOver(t *testing.T) {
 	m := w.moverUntil(func() {
 		w.until("the heir leads", func() bool {
 			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
-			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
+			return w.leads(heir)
 		})
 		w.until("it takes a write, or sends it on", func() bool {
 			answer := fmt.Sprint(w.do(heir, "SET", written, "new"))
@@ -78,7 +78,7 @@ func TestSlotsAreNotHandedToAMasterThatWasJustReplaced(t *testing.T) {
 		w.copied(w.nodes[2], heir)
 		w.until("the heir leads", func() bool {
 			w.do(heir, "CLUSTER", "FAILOVER", "TAKEOVER")
-			return strings.Contains(w.must(heir, "INFO", "replication").(string), "role:master")
+			return w.leads(heir)
 		})
 		replaced = true
 	})

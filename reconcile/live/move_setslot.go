@@ -17,12 +17,12 @@ func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
 		todo[i] = i
 	}
 	for try := 0; len(todo) > 0; try++ {
-		cmds := make([][]any, len(todo))
+		left := make([]int, len(todo))
 		for k, i := range todo {
-			cmds[k] = append([]any{"CLUSTER", "SETSLOT", slots[i]}, form...)
+			left[k] = slots[i]
 		}
 		var again []int
-		for k, r := range e.mark(ctx, cmds) {
+		for k, r := range e.mark(ctx, setSlot(left, form...)) {
 			i := todo[k]
 			if out[i] = r.Err; r.Err != nil {
 				out[i] = fmt.Errorf("slot %d %s at %s: %w", slots[i], strings.ToLower(fmt.Sprint(form[0])), e.name, r.Err)
@@ -36,6 +36,15 @@ func (e *end) setSlots(ctx context.Context, slots []int, form ...any) []error {
 		}
 	}
 	return out
+}
+
+// setSlot are the commands CLUSTER SETSLOT slot form..., one for each slot.
+func setSlot(slots []int, form ...any) [][]any {
+	cmds := make([][]any, len(slots))
+	for i, s := range slots {
+		cmds[i] = append([]any{"CLUSTER", "SETSLOT", s}, form...)
+	}
+	return cmds
 }
 
 // count is the number of keys of each slot in every database. Valkey 9 counts

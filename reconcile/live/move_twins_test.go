@@ -24,7 +24,7 @@ func (w *world) beside(master, heir *process, claimed int) bool {
 	told := make(chan any)
 	go func() { told <- w.do(master, "CLUSTER", "SETSLOT", claimed, "NODE", id) }()
 	w.until("the heir leads", func() bool {
-		return strings.Contains(fmt.Sprint(w.do(heir, "INFO", "replication")), "role:master")
+		return w.leads(heir)
 	})
 	w.signal(master, syscall.SIGCONT)
 	if v := <-told; w.wholes() && v != "OK" {

@@ -49,11 +49,7 @@ func (e *end) told(ctx context.Context, slots []int, owner string) (votes string
 		at, _ := e.epochs(ctx)
 		return at.votes
 	}
-	cmds := make([][]any, 0, len(slots)+1)
-	for _, s := range slots {
-		cmds = append(cmds, []any{"CLUSTER", "SETSLOT", s, "NODE", owner})
-	}
-	replies := e.pipe(ctx, 0, slack, append(cmds, []any{"CLUSTER", "INFO"}))
+	replies := e.pipe(ctx, 0, slack, append(setSlot(slots, "NODE", owner), []any{"CLUSTER", "INFO"}))
 	at, _ := e.readEpochs(replies[len(slots)].Value)
 	return at.votes
 }

@@ -82,6 +82,7 @@ func TestNoReplicaIsElectedForSlotsThatAreBeingClaimed(t *testing.T) {
 	w.holds(target, slots, want)
 }
 
+// leads says that a server takes itself for a master.
 func (w *world) leads(p *process) bool {
 	return strings.Contains(fmt.Sprint(w.do(p, "INFO", "replication")), "role:master")
 }
