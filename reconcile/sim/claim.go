@@ -4,12 +4,16 @@ import "github.com/slotwright/slotwright/spec/slot"
 
 // update is s learning that a master claims slots with an epoch
 // (clusterUpdateSlotsConfigWith). The greater epoch wins, except over slots s
-// is importing. A node whose master lost its last slot follows the new owner;
-// else it drops the keys of slots it lost. This is where data is lost for good.
+// is importing, or whose owner did not claim them when it was last heard. A node
+// whose master lost its last slot follows the new owner; else it drops the keys of
+// slots it lost. This is where data is lost for good.
 func (w *World) update(s *server, sender ident, epoch uint64, claimed slot.Set) {
 	master := s.me
 	if m := s.self().master; m != none {
 		master = m
+	}
+	for n := range s.peers[sender].slots.Minus(claimed).Each() {
+		s.unclaimed.Add(n)
 	}
 	var dirty []int
 	taken := 0
@@ -18,7 +22,7 @@ func (w *World) update(s *server, sender ident, epoch uint64, claimed slot.Set) 
 		if _, importing := s.importing[n]; importing {
 			continue
 		}
-		if o != none && s.peers[o].epoch >= epoch {
+		if o != none && s.peers[o].epoch >= epoch && !s.unclaimed.Has(n) {
 			continue
 		}
 		if o == s.me && s.count(n) > 0 {

@@ -146,12 +146,12 @@ func (w *World) votes(s *server, master ident, forced bool) int {
 		stale := false
 		for n := range m.slots.Each() {
 			o := v.peer(v.owner[n])
-			stale = stale || o != nil && o.epoch > m.epoch
+			stale = stale || o != nil && o.epoch > m.epoch && !v.unclaimed.Has(n)
 		}
 		if stale {
 			continue
 		}
-		v.current, v.vote = max(v.current, s.current), s.current
+		v.current, v.vote, v.cast = max(v.current, s.current), s.current, v.cast+1
 		votes++
 	}
 	return votes

@@ -176,7 +176,7 @@ func (w *World) hearClaims(s, from *server, p *peer) {
 	// told so (CLUSTERMSG_TYPE_UPDATE).
 	for n := range claimed.Minus(p.slots).Each() {
 		id := s.owner[n]
-		if id == none {
+		if id == none || s.unclaimed.Has(n) {
 			continue
 		}
 		if o := s.peers[id]; o.epoch > from.self().epoch && from.peer(id) != nil {

@@ -123,8 +123,12 @@ func (w *World) clusterInfo(s *server) string {
 			fail += n
 		}
 	}
+	cast := ""
+	if s.cast > 0 { // what never was is left out
+		cast = fmt.Sprintf("cluster_stats_messages_auth-ack_sent:%d\r\n", s.cast)
+	}
 	return fmt.Sprintf("cluster_enabled:1\r\ncluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\n"+
 		"cluster_slots_pfail:%d\r\ncluster_slots_fail:%d\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\n"+
 		"cluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\n",
-		state, s.owned, s.owned-pfail-fail, pfail, fail, known, size, s.current, s.epochOf(s.self()))
+		state, s.owned, s.owned-pfail-fail, pfail, fail, known, size, s.current, s.epochOf(s.self())) + cast
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -145,16 +146,23 @@ func (w *World) Misdirected() []Misdirection {
 		if !s.answers() || !s.isMaster() {
 			continue
 		}
-		for _, n := range slices.Sorted(maps.Keys(s.migrating)) {
+		ends := map[ident]*server{} // asked after every command: most marks name the same few
+		for n, id := range s.migrating {
 			if s.owner[n] != s.me {
 				continue
 			}
-			p := s.peers[s.migrating[n]]
-			if to := w.reach(s, p.host, p.port); to == nil || !to.takes(n) {
+			p := s.peers[id]
+			to, known := ends[id]
+			if !known {
+				to = w.reach(s, p.host, p.port)
+				ends[id] = to
+			}
+			if to == nil || !to.takes(n) {
 				out = append(out, Misdirection{n, s.addr, net.JoinHostPort(p.host, strconv.Itoa(p.port))})
 			}
 		}
 	}
+	slices.SortFunc(out, func(a, b Misdirection) int { return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.From, b.From)) })
 	return out
 }
 

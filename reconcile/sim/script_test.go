@@ -120,7 +120,7 @@ func (r *run) ask(line string) string {
 	case strings.Contains(line, "CLUSTER NODES"):
 		text = nodesOnly(text)
 	case strings.Contains(line, "CLUSTER INFO"):
-		text = only(text, "cluster_state", "cluster_slots_assigned", "cluster_known_nodes", "cluster_size", "cluster_my_epoch")
+		text = only(text, "cluster_state", "cluster_slots_assigned", "cluster_known_nodes", "cluster_size", "cluster_my_epoch", "cluster_stats_messages_auth-ack_sent")
 	case strings.Contains(line, "INFO"):
 		text = only(text, "role", "master_link_status")
 	}

@@ -19,11 +19,14 @@ type server struct {
 	peers []*peer // by ident, me too; nil: not known
 	owner [slot.Count]ident
 	owned int // slots with an owner
+	// Slots whose owner did not claim them when it was last heard.
+	unclaimed slot.Set
 	// The marks of half-moved slots: to whom, from whom.
 	migrating, importing map[int]ident
 	handshakes           []handshake
 	bans                 map[ident]int // until when gossip about it is ignored
 	current, vote        uint64        // current epoch, last epoch voted in
+	cast                 uint64        // votes since it was started
 
 	ok       bool // cluster_state
 	started  int
@@ -148,6 +151,7 @@ func (s *server) disown(n int) {
 	}
 	s.owner[n] = none
 	s.owned--
+	s.unclaimed.Remove(n)
 	s.peers[id].slots.Remove(n)
 }
 

@@ -71,13 +71,19 @@ func (w *World) Do(addr string, args ...string) (any, error) {
 // Do answers one command as RESP2 values: nil, int64, string or []any. A refusal
 // is an Error; ErrDown and ErrSilent are no answer.
 func (c *Session) Do(args ...string) (any, error) {
-	c.w.mu.Lock()
-	v, err := c.run(args)
-	c.w.mu.Unlock()
+	v, err := c.alone(args)
 	if c.w.After != nil {
 		c.w.After(c.w, c.s.at(), args)
 	}
 	return v, err
+}
+
+// alone answers a command while nothing else happens in the world. A panic in it
+// lets the world go, or who tidies up after it would wait for ever.
+func (c *Session) alone(args []string) (any, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	return c.run(args)
 }
 
 func (s *server) at() string {
@@ -193,12 +199,13 @@ func (c *Session) exec([]string) (any, error) {
 
 // eval knows the scripts that are ever sent: an empty one, which does nothing, and
 // one that carries out commands, unless the server is another node than the first
-// argument says or its time is past the second, in ms.
+// argument says, its time is past the second, in ms, or it has cast other than so
+// many votes as the third says.
 func (c *Session) eval(args []string) (any, error) {
 	if args[0] == "" && args[1] == "0" {
 		return nil, nil
 	}
-	if len(args) < 4 || args[1] != "0" {
+	if len(args) < 5 || args[1] != "0" {
 		return nil, Error("ERR the simulation does not know this script")
 	}
 	until, err := strconv.ParseInt(args[3], 10, 64)
@@ -209,9 +216,11 @@ func (c *Session) eval(args []string) (any, error) {
 		return nil, Error("STRANGER another node stands there now")
 	case int64(c.w.now)*1000 > until:
 		return nil, Error("LATE it comes too late")
+	case args[4] != "" && args[4] != strconv.FormatUint(c.s.cast, 10):
+		return nil, Error("VOTED it has voted meanwhile")
 	}
 	out := []any{}
-	for _, command := range args[4:] {
+	for _, command := range args[5:] {
 		v, err := c.dispatch(strings.Fields(command))
 		if err != nil {
 			v = err
