@@ -58,9 +58,13 @@ func (p *page) image(s *body, path string) {
 	}
 }
 
-// setNames holds that the StatefulSet of every zone can be called what it is
-// called.
+// setNames holds that the Services and the StatefulSet of every zone can be called
+// what they are called. A Service's name is a label of RFC 1035 ("Object Names and
+// IDs" of Kubernetes), until servers since 1.34 began to let more pass.
 func (p *page) setNames(t *Topology) {
+	if t.Name != "" && t.Name[0] >= '0' && t.Name[0] <= '9' {
+		p.say("metadata.name", fmt.Sprintf("the Service %s can't be called so: a Service's name begins with a letter", t.Name), "another metadata.name")
+	}
 	longest := ""
 	for _, z := range t.Zones {
 		if len(z) > len(longest) {

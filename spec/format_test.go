@@ -158,7 +158,7 @@ func somePods(r *rand.Rand, t *Topology, secret Secret, tls *TLS) (Secret, *TLS)
 		t.Platform.Kubernetes = &Kubernetes{Namespace: "data", Adopt: &Adopt{StatefulSet: "redis.old"}}
 		return pick(r, secret, Secret{SecretName: "s", SecretKey: ".k"}), pick(r, tls, &TLS{Secret: "s"})
 	}
-	t.Name = t.Name[:min(len(t.Name), 40)]
+	t.Name = "k" + t.Name[:min(len(t.Name), 39)] // a letter first, as a Service's name
 	if len(t.Zones) == 0 {
 		t.Zones = []string{"eu-1a"}
 	}

@@ -99,7 +99,7 @@ func TestTheSchemaAcceptsWhatFormatWrites(t *testing.T) {
 // YAML is written, and those about several places at once.
 var beyond = []string{
 	"anchors orders", "counts-out-of-range together", "deep deep", "inventory half", "inventory unzoned",
-	"platforms ports", "platforms imageless", "pods a-name-that-is-longer-than-a-stateful-set", "same-claims twin", "same-claims twin", "same-claims second",
+	"platforms ports", "platforms imageless", "pods a-name-that-is-longer-than-a-stateful-set", "pods 3-masters", "same-claims twin", "same-claims twin", "same-claims second",
 	"same-claims on-its-ports", "same-claims on-its-bus", "same-claims in-its-place", "tls tls-23",
 }
 

@@ -82,6 +82,7 @@ func TestValuesThatAreWrongAreRefused(t *testing.T) {
 		"containers in the pod's spec":   fine + "podSpec: {containers: []}\n",
 		"the security context":           fine + "podSpec: {securityContext: {}}\n",
 		"what the machine shares":        fine + "podSpec: {hostIPC: true}\n",
+		"some namespaces and all":        fine + "clusterWide: true\nnamespaces: [a]\n",
 	} {
 		if out, err := chart("../chart", "slotwright", "redis", []byte(text)); err == nil {
 			t.Errorf("%s is accepted:\n%s", what, out)

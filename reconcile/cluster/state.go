@@ -226,7 +226,7 @@ type Fixture struct {
 	Name  string // for people: "Service orders"
 	Text  string // what is wrong with it, in a clause
 	Taken bool   // the name is somebody else's; slotwright does not touch it
-	Fixed bool   // it can't be changed while it is there
+	Lift  string // of what slotwright can't bring about: what a person does about it; "" where it can
 }
 
 // State is one moment of one cluster, merged from every member's own view. A

@@ -17,7 +17,7 @@ func (d *draft) furnish() []Step {
 	}
 	var wrong []string
 	for _, f := range d.now.Fixtures {
-		if !f.Fixed {
+		if f.Lift == "" {
 			wrong = append(wrong, f.Name+" "+f.Text)
 		}
 	}
@@ -43,16 +43,13 @@ func (d *draft) fixtures() []Hold {
 				Stuck, NameTaken, "", fmt.Sprintf("%s %s, so nothing is made", f.Name, f.Text),
 				"remove or rename that one, or give the cluster another metadata.name",
 			})
-		case f.Fixed:
-			out = append(out, Hold{
-				Stuck, CantChange, "", fmt.Sprintf("%s %s", f.Name, f.Text),
-				"write what it was in the topology, or make a new cluster and move to it",
-			})
+		case f.Lift != "":
+			out = append(out, Hold{Stuck, CantChange, "", fmt.Sprintf("%s %s", f.Name, f.Text), f.Lift})
 		}
 	}
 	return out
 }
 
 func (s *Step) furnished(now *cluster.State) {
-	now.Fixtures = slices.DeleteFunc(now.Fixtures, func(f cluster.Fixture) bool { return !f.Taken && !f.Fixed })
+	now.Fixtures = slices.DeleteFunc(now.Fixtures, func(f cluster.Fixture) bool { return !f.Taken && f.Lift == "" })
 }

@@ -188,7 +188,7 @@ func readNodes(t *testing.T, nodes, open string) cluster.State {
 		case words[0] == "taken":
 			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "is somebody else's", Taken: true})
 		case words[0] == "fixed":
-			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "can't change its size", Fixed: true})
+			now.Fixtures = append(now.Fixtures, cluster.Fixture{Name: words[1], Text: "can't change its size", Lift: "write what it was"})
 		case words[0] == "split":
 			now.Split = append(now.Split, strings.Join(words[1:], " "))
 		default:

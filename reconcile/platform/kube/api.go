@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,11 +25,18 @@ func (a api) of(r schema.GroupVersionResource) dynamic.ResourceInterface {
 	return a.client.Resource(r).Namespace(a.namespace)
 }
 
+// errUnknownKind is what the API server says of a kind whose definition nobody
+// installed: the path of it is not there.
+var errUnknownKind = errors.New("the API server knows no such kind")
+
 // get reads an object; nil without an error when there is none.
 func (a api) get(ctx context.Context, r schema.GroupVersionResource, name string) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	out, err := a.of(r).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
+		return nil, errUnknownKind
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -28,10 +28,10 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 			continue
 		}
 		found, err := p.api.get(ctx, o.resource, o.GetName())
-		if err != nil || found == nil || !p.ours(found) {
-			if err != nil {
-				return err
-			}
+		if err != nil && !unavailable(o.resource, err) {
+			return err
+		}
+		if found == nil || !p.ours(found) {
 			continue
 		}
 		if err := p.api.remove(ctx, o.resource, o.GetName(), found.GetUID(), metav1.DeletePropagationBackground); err != nil {

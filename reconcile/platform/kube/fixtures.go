@@ -2,12 +2,15 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
@@ -20,47 +23,74 @@ func (p *Platform) Fixtures(ctx context.Context) ([]cluster.Fixture, error) {
 	}
 	var out []cluster.Fixture
 	for _, o := range p.set {
-		found, err := p.api.get(ctx, o.resource, o.GetName())
+		f, err := p.fixture(ctx, o)
 		if err != nil {
 			p.forget()
 			return nil, err
 		}
-		if f := p.compare(o, found); f.Text != "" {
+		if f.Text != "" {
 			p.forget()
 			f.Name = o.String()
 			out = append(out, f)
 		}
 	}
 	left, err := p.leftOver(ctx)
-	if err != nil || left != nil {
+	if err != nil || len(left) > 0 {
 		p.forget()
 	}
-	if left != nil {
-		out = append(out, cluster.Fixture{Name: "NetworkPolicy " + left.GetName(), Text: "is not wanted any more"})
+	for _, o := range left {
+		out = append(out, cluster.Fixture{Name: o.String(), Text: "is not wanted any more"})
 	}
 	return out, err
 }
 
-// leftOver is the cluster's NetworkPolicy where the topology wants none any more:
-// it would go on to keep people out.
-func (p *Platform) leftOver(ctx context.Context) (*unstructured.Unstructured, error) {
-	if p.adopted() != "" || len(p.of(networkPolicies)) > 0 {
-		return nil, nil
+func (p *Platform) fixture(ctx context.Context, o *object) (cluster.Fixture, error) {
+	found, err := p.api.get(ctx, o.resource, o.GetName())
+	switch {
+	case unavailable(o.resource, err):
+		return cluster.Fixture{
+			Text: fmt.Sprintf("can't be made (%s)", err),
+			Lift: "install the Prometheus Operator and permit slotwright to make it (the chart's rbac.serviceMonitors), or take serviceMonitor out of the topology",
+		}, nil
+	case err != nil:
+		return cluster.Fixture{}, err
 	}
-	found, err := p.api.get(ctx, networkPolicies, p.want.Name)
-	if err != nil || found == nil || !p.ours(found) {
-		return nil, err
+	return p.compare(o, found), nil
+}
+
+// unavailable reports whether objects of a kind that no cluster needs can't be had
+// here: nobody installed it, or slotwright may not read it.
+func unavailable(kind schema.GroupVersionResource, err error) bool {
+	return errors.Is(err, errUnknownKind) || kind == serviceMonitors && apierrors.IsForbidden(err)
+}
+
+// leftOver are the cluster's objects of the kinds that a topology may want, or not,
+// where this one wants none any more: a NetworkPolicy would go on to keep people out.
+func (p *Platform) leftOver(ctx context.Context) ([]*object, error) {
+	var out []*object
+	for _, kind := range []schema.GroupVersionResource{networkPolicies, serviceMonitors} {
+		if p.adopted() != "" || len(p.of(kind)) > 0 {
+			continue
+		}
+		found, err := p.api.get(ctx, kind, p.want.Name)
+		switch {
+		case unavailable(kind, err): // it made none
+		case err != nil:
+			return nil, err
+		case found != nil && p.ours(found):
+			out = append(out, &object{kind, found})
+		}
 	}
-	return found, nil
+	return out, nil
 }
 
 // tidy removes what is left over.
 func (p *Platform) tidy(ctx context.Context) error {
 	left, err := p.leftOver(ctx)
-	if err != nil || left == nil {
-		return err
+	for _, o := range left {
+		err = errors.Join(err, p.api.remove(ctx, o.resource, o.GetName(), o.GetUID(), metav1.DeletePropagationBackground))
 	}
-	return p.api.remove(ctx, networkPolicies, left.GetName(), left.GetUID(), metav1.DeletePropagationBackground)
+	return err
 }
 
 // compare says what is wrong with an object; the text is empty when nothing is.
@@ -78,26 +108,32 @@ func (p *Platform) compare(o *object, found *unstructured.Unstructured) cluster.
 	return cluster.Fixture{}
 }
 
-// compareSets compares the marks of the templates, since the API server writes
-// defaults into a template, and gives quantities another form.
 func compareSets(o *object, found *unstructured.Unstructured) cluster.Fixture {
 	var want, have appsv1.StatefulSet
 	if typed(o.Unstructured, &want) != nil || typed(found, &have) != nil {
 		return cluster.Fixture{Text: "can't be read"}
 	}
 	if text := fixedPart(&want, &have); text != "" {
-		return cluster.Fixture{Text: text, Fixed: true}
+		return cluster.Fixture{Text: text, Lift: "write what it was in the topology, or make a new cluster and move to it"}
 	}
+	return cluster.Fixture{Text: differs(&want, &have)}
+}
+
+// differs says what a StatefulSet has other than wanted; "" when it has nothing. Who
+// edits one leaves the mark of its template as it was, so that is compared too.
+func differs(want, have *appsv1.StatefulSet) string {
 	a, b := want.Spec.PersistentVolumeClaimRetentionPolicy, have.Spec.PersistentVolumeClaimRetentionPolicy
 	switch {
 	case want.Spec.Template.Annotations[templateMark] != have.Spec.Template.Annotations[templateMark]:
-		return cluster.Fixture{Text: "has another template"}
+		return "has another template"
+	case !within(plain(&want.Spec.Template), plain(&have.Spec.Template)):
+		return "has a template that somebody edited"
 	case a != nil && (b == nil || *a != *b):
-		return cluster.Fixture{Text: "keeps claims otherwise"}
+		return "keeps claims otherwise"
 	case have.Spec.UpdateStrategy.Type != want.Spec.UpdateStrategy.Type:
-		return cluster.Fixture{Text: "would restart pods by itself"}
+		return "would restart pods by itself"
 	}
-	return cluster.Fixture{}
+	return ""
 }
 
 // fixedPart says what is wanted otherwise of the claims, which the API server

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,10 +77,25 @@ const notMadeYet = "its pod is not made yet"
 func (s *seen) outdated(set string, pod *corev1.Pod, p *Platform) bool {
 	for _, o := range p.of(statefulSets) {
 		if o.GetName() == set {
-			return pod.Annotations[templateMark] != markOf(o)
+			return pod.Annotations[templateMark] != markOf(o) || edited(o, s.sets[set], pod)
 		}
 	}
 	return false // its zone is gone: it leaves
+}
+
+// edited reports whether a pod was made from a template that somebody had edited, by
+// the revision that it has from its StatefulSet. While the edit is still there no pod
+// is: all that would follow from it is undone together with it.
+func edited(o *object, set *appsv1.StatefulSet, pod *corev1.Pod) bool {
+	if set == nil || set.Status.ObservedGeneration != set.Generation || set.Status.UpdateRevision == "" {
+		return false
+	}
+	revision := pod.Labels[appsv1.ControllerRevisionHashLabelKey]
+	if revision == "" || revision == set.Status.UpdateRevision {
+		return false
+	}
+	var want appsv1.StatefulSet
+	return typed(o.Unstructured, &want) == nil && differs(&want, set) == ""
 }
 
 // replaceable reports whether a pod may be made anew, where the topology changed

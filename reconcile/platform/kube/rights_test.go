@@ -26,7 +26,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// asked are the rights that requests needed, as "verb group/resource".
+// asked are the rights that requests needed and had, as "verb group/resource".
 type asked struct {
 	next http.RoundTripper
 	mu   sync.Mutex
@@ -34,12 +34,16 @@ type asked struct {
 }
 
 func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := a.next.RoundTrip(r)
+	if err == nil && answer.StatusCode == http.StatusForbidden {
+		return answer, nil // such as to look for a ServiceMonitor that it may not make
+	}
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, right := range rightsOf(r.Method, r.URL) {
 		a.all[right] = true
 	}
-	a.mu.Unlock()
-	return a.next.RoundTrip(r)
+	return answer, err
 }
 
 func (a *asked) has(right string) bool {

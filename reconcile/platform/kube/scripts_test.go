@@ -287,6 +287,28 @@ esac
 	}
 }
 
+// waitsFor starts a server that waits until another has taken over.
+func (p *inPod) waitsFor(replica *inPod) *exec.Cmd {
+	p.Helper()
+	p.write("log", "")
+	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_WRONLY, 0)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer log.Close()
+	c := p.script("start.sh")
+	c.Stdout, c.SysProcAttr = log, &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL); _ = c.Wait() })
+	p.probes("it waits for the replica to take over", func() bool {
+		text, err := os.ReadFile(log.Name())
+		return err == nil && strings.Contains(string(text), "waiting until one takes over that has it: "+net.JoinHostPort(replica.host, replica.port))
+	})
+	return c
+}
+
 // It has taken over a moment ago, and knows nobody who follows it.
 func TestAMasterWithoutItsKeysWaitsForTheReplicaThatHasThem(t *testing.T) {
 	master, replica := clustered(t), clustered(t)
@@ -305,22 +327,14 @@ func TestAMasterWithoutItsKeysWaitsForTheReplicaThatHasThem(t *testing.T) {
 	}
 	knows := strings.ReplaceAll(string(text), " slave "+id+" ", " master - ")
 	master.write("data/nodes.conf", knows)
-	c := master.script("start.sh")
-	master.write("log", "")
-	log, err := os.OpenFile(filepath.Join(master.dir, "log"), os.O_WRONLY, 0)
-	if err != nil {
+	c := master.waitsFor(replica)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
-	c.Stdout, c.SysProcAttr = log, &syscall.SysProcAttr{Setpgid: true}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
+	if _ = c.Wait(); c.ProcessState.ExitCode() != 143 { // no signal kills the first process of a container
+		t.Errorf("told to end while it waited, it ended with %v", c.ProcessState)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL); _ = c.Wait() })
-	master.probes("it waits for the replica to take over", func() bool {
-		text, err := os.ReadFile(log.Name())
-		return err == nil && strings.Contains(string(text), "waiting until one takes over that has it: "+net.JoinHostPort(replica.host, replica.port))
-	})
+	master.waitsFor(replica)
 	ask(replica, "CLUSTER", "FAILOVER", "TAKEOVER")
 	master.probes("it follows and has the key", func() bool { return ask(master, "DBSIZE") == "1" })
 }

@@ -31,6 +31,9 @@ func (p *Platform) look(ctx context.Context) (*seen, error) {
 	if err != nil {
 		return nil, err
 	}
+	sets = slices.DeleteFunc(sets, func(s appsv1.StatefulSet) bool { // a copy has the labels of its original
+		return s.Name != setName(p.want, s.Labels[zoneLabel])
+	})
 	return p.withPods(ctx, sets, labels)
 }
 

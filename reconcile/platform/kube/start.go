@@ -57,14 +57,18 @@ func (p *Platform) raiseAdopted(ctx context.Context, now *seen, need map[string]
 
 // furnish applies every object, each StatefulSet with at least as many replicas
 // as it has and as need says. Where a name is taken by somebody else, nothing
-// behind it is applied.
+// behind it is applied. What can't be had here is left out: Fixtures tells of it.
 func (p *Platform) furnish(ctx context.Context, need map[string]int) error {
+	var known []*object
 	for _, o := range p.set {
-		if _, err := p.vacant(ctx, o); err != nil {
+		_, err := p.vacant(ctx, o)
+		if err == nil {
+			known = append(known, o)
+		} else if !unavailable(o.resource, err) {
 			return err
 		}
 	}
-	for _, o := range p.set {
+	for _, o := range known {
 		do := p.api.apply
 		if o.resource == statefulSets {
 			do = func(ctx context.Context, o *object) error { return p.raise(ctx, o, need[o.GetName()]) }

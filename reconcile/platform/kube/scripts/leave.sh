@@ -1,9 +1,9 @@
 # Before this pod ends, a master hands its slots over to the replica that is
 # furthest, so that nobody waits for an election; one that is getting its data is
 # waited for. SECONDS_LEFT is the grace period; the server needs the last of it to
-# end by itself.
+# end by itself: 10 s, or half of a short one.
 . /slotwright/conf/cli.sh
-end=$(($(date +%s) + SECONDS_LEFT - 10))
+end=$(($(date +%s) + SECONDS_LEFT - (SECONDS_LEFT < 20 ? SECONDS_LEFT / 2 : 10)))
 leads() { ask CLUSTER NODES | grep 'myself,master' | grep -q ' connected [0-9]'; }
 in_time() { [ "$(date +%s)" -lt "$end" ]; }
 while in_time && leads; do

@@ -2,6 +2,7 @@
 # secrets, and runs the server.
 set -eu
 umask 077
+trap 'exit 143' TERM # the first process of a container gets no signal it does not ask for
 . /slotwright/conf/cli.sh
 conf=/run/slotwright/redis.conf
 (

@@ -1,0 +1,157 @@
+//go:build apiserver
+
+package kube
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/slotwright/slotwright/reconcile/cluster"
+)
+
+func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
+	b := begins(t)
+	p := b.platform("everything")
+	b.must(p.Destroy(b, nil)) // of nothing
+	wrong := func(p *Platform) []cluster.Fixture {
+		out, err := p.Fixtures(b)
+		b.must(err)
+		return out
+	}
+	b.must(p.Furnish(b))
+	want := []cluster.Fixture{{
+		Name: "ServiceMonitor sessions", Text: "can't be made (the API server knows no such kind)",
+		Lift: "install the Prometheus Operator and permit slotwright to make it (the chart's rbac.serviceMonitors), or take serviceMonitor out of the topology",
+	}}
+	if diff := cmp.Diff(want, wrong(p)); diff != "" {
+		t.Errorf("without the Prometheus Operator: -want +got\n%s", diff)
+	}
+	b.installServiceMonitors(p)
+	b.must(p.Furnish(b))
+	if got := wrong(p); len(got) > 0 {
+		t.Errorf("furnished, and still wrong: %+v", got)
+	}
+	topology := p.want
+	topology.Platform.Kubernetes.ServiceMonitor, topology.Platform.Kubernetes.NetworkPolicy = nil, false
+	without, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	if got := wrong(without); len(got) != 2 || got[1] != (cluster.Fixture{Name: "ServiceMonitor sessions", Text: "is not wanted any more"}) {
+		t.Errorf("where it is not wanted any more: %+v", got)
+	}
+	b.must(without.Furnish(b))
+	if got := wrong(without); len(got) > 0 {
+		t.Errorf("furnished, and still wrong: %+v", got)
+	}
+}
+
+// installServiceMonitors has the API server know the kind, as the Prometheus Operator
+// does, and waits until it serves it.
+func (b *bench) installServiceMonitors(p *Platform) {
+	b.Helper()
+	kinds := b.client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+	name := serviceMonitors.Resource + "." + serviceMonitors.Group
+	_, err := kinds.Create(b, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"group": serviceMonitors.Group, "scope": "Namespaced",
+			"names": map[string]any{"plural": serviceMonitors.Resource, "kind": "ServiceMonitor"},
+			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
+				"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+			}}},
+		},
+	}}, metav1.CreateOptions{})
+	b.must(err)
+	b.Cleanup(func() { kinds.Delete(context.Background(), name, metav1.DeleteOptions{}) })
+	b.soon("the kind is served", func() bool {
+		_, err := p.api.get(b, serviceMonitors, "none")
+		return err == nil
+	})
+}
+
+// The mark of the template says nothing of what people edit below it.
+func TestATemplateThatSomebodyEditedIsPutBackAndItsPodsAreMadeAnew(t *testing.T) {
+	b := begins(t)
+	topology := b.platform("everything").want
+	spec := topology.Platform.Kubernetes.PodTemplate["spec"].(map[string]any)
+	delete(spec, "priorityClassName") // nobody has made one, and admission looks for it
+	p, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	b.must(p.Start(b, []string{"sessions-eu-1a-0"}))
+	wrong := func() []cluster.Fixture {
+		out, err := p.Fixtures(b)
+		b.must(err)
+		return slices.DeleteFunc(out, func(f cluster.Fixture) bool { return f.Lift != "" })
+	}
+	if got := wrong(); len(got) > 0 {
+		t.Errorf("nobody edited it: %+v", got)
+	}
+	set := func(change func(o *unstructured.Unstructured) (*unstructured.Unstructured, error)) {
+		o, err := b.of(statefulSets).Get(b, "sessions-eu-1a", metav1.GetOptions{})
+		b.must(err)
+		_, err = change(o)
+		b.must(err)
+	}
+	revision := func(name string) {
+		set(func(o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+			o.Object["status"] = map[string]any{"replicas": int64(1), "updateRevision": name, "observedGeneration": o.GetGeneration()}
+			return b.of(statefulSets).UpdateStatus(b, o, metav1.UpdateOptions{})
+		})
+	}
+	outdated := func() []string {
+		places, err := p.Places(b)
+		b.must(err)
+		return names(places, func(p cluster.Place) bool { return p.Outdated })
+	}
+	set(func(o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+		containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+		containers[0].(map[string]any)["image"] = "redis:edited"
+		b.must(unstructured.SetNestedSlice(o.Object, containers, "spec", "template", "spec", "containers"))
+		b.must(unstructured.SetNestedField(o.Object, "edited", "spec", "template", "metadata", "labels", appsv1.ControllerRevisionHashLabelKey))
+		return b.of(statefulSets).Update(b, o, metav1.UpdateOptions{})
+	})
+	b.makePods(p) // each with the revision that the controller would give it
+	revision("edited")
+	if diff := cmp.Diff([]cluster.Fixture{{Name: "StatefulSet sessions-eu-1a", Text: "has a template that somebody edited"}}, wrong()); diff != "" {
+		t.Errorf("edited: -want +got\n%s", diff)
+	}
+	if got := outdated(); len(got) > 0 {
+		t.Errorf("while the edit is there %v are to be made anew", got)
+	}
+	b.must(p.Furnish(b))
+	if got := wrong(); len(got) > 0 {
+		t.Errorf("put back, and still wrong: %+v", got)
+	}
+	if got := outdated(); len(got) > 0 {
+		t.Errorf("before the controller has seen it %v are to be made anew", got)
+	}
+	revision("ours")
+	if diff := cmp.Diff([]string{"sessions-eu-1a-0"}, outdated()); diff != "" {
+		t.Errorf("to be made anew: -want +got\n%s", diff)
+	}
+	revision("edited")
+	if got := outdated(); len(got) > 0 {
+		t.Errorf("%v are of the revision that pods are made of, and to be made anew", got)
+	}
+}
+
+func TestACopyOfAStatefulSetIsNotOfTheCluster(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	o, err := b.of(statefulSets).Get(b, "orders-a", metav1.GetOptions{})
+	b.must(err)
+	o.SetName("orders-a-copy")
+	o.SetResourceVersion("")
+	_, err = b.of(statefulSets).Create(b, o, metav1.CreateOptions{})
+	b.must(err)
+	if diff := cmp.Diff(map[string]int{"orders-a": 1, "orders-b": 0, "orders-c": 0}, b.replicas(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
