@@ -61,7 +61,7 @@ func (c *Cluster) weigh(ctx context.Context, view *cluster.View, marks []*cluste
 	}
 	keys := map[int]int64{}
 	for _, db := range view.Info.Filled {
-		counts, _, _, err := c.tally(ctx, view.Place.Addr, db, slots)
+		counts, err := c.tally(ctx, view.Place.Addr, db, slots)
 		if err != nil {
 			for _, o := range marks {
 				o.Alone = cluster.Unknown

@@ -75,7 +75,7 @@ func (c *Cluster) weights(ctx context.Context, n *cluster.Node, slots slot.Set) 
 	for _, db := range info.Filled {
 		counts := keysOf(stats)
 		if stats == nil || len(info.Filled) > 1 { // the statistics are of all databases
-			if counts, _, _, err = c.tally(ctx, n.Addr, db, slots); err != nil {
+			if counts, err = c.tally(ctx, n.Addr, db, slots); err != nil {
 				return nil
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -21,49 +20,12 @@ const promptly = 400 * time.Millisecond
 // busy machine that happens without any trouble.
 const prompts = 20
 
-// inTime has a server carry out commands, unless it is another node than we take
-// it for, its clock is past a time, or it has cast other than so many votes. It
-// compares when it carries them out: what it reads from its socket when it wakes,
-// after a replica was elected in its place, it refuses. A script may write for all
-// the server knows, so it waits, as firm has it wait, while the server gives way to
-// a replica.
-const inTime = `
-local now = redis.call('TIME')
-if redis.call('CLUSTER', 'MYID') ~= ARGV[1] then return redis.error_reply('STRANGER another node stands there now') end
-if now[1] * 1000 + math.floor(now[2] / 1000) > tonumber(ARGV[2]) then return redis.error_reply('LATE it comes too late') end
-if ARGV[3] ~= '' and (string.match(redis.call('CLUSTER', 'INFO'), 'auth%-ack_sent:(%d+)') or '0') ~= ARGV[3] then
-  return redis.error_reply('VOTED it has voted meanwhile')
-end
-local out = {}
-for i = 4, #ARGV do
-  local words = {}
-  for word in string.gmatch(ARGV[i], '%S+') do words[#words + 1] = word end
-  out[#out + 1] = redis.pcall(unpack(words))
-end
-return out`
-
-// inTime sends commands without spaces in their words that must not be carried
-// out after until, in ms of the server's own clock, nor when it has cast another
-// number of votes than it is given; "" stands for any.
+// inTime sends commands that must not be carried out after until, in ms of the
+// server's own clock, nor when it has cast another number of votes; see firm.
 func (e *end) inTime(ctx context.Context, until int64, votes string, cmds [][]any) []error {
-	script := []any{"EVAL", inTime, 0, e.id, until, votes}
-	for _, cmd := range cmds {
-		script = append(script, strings.TrimSpace(fmt.Sprintln(cmd...)))
-	}
-	r := e.pipe(ctx, 0, yielding, [][]any{script})[0]
-	answers, _ := r.Value.([]any)
-	if r.Err = scripts(r.Err); r.Err == nil && len(answers) != len(cmds) {
-		r.Err = errors.New("EVAL does not answer every command")
-	}
 	out := make([]error, len(cmds))
-	for i := range out {
+	for i, r := range e.firm(ctx, until, votes, cmds) {
 		out[i] = r.Err
-		if r.Err != nil {
-			continue
-		}
-		if refusal, bad := answers[i].(error); bad {
-			out[i] = ServerError(refusal.Error())
-		}
 	}
 	return out
 }

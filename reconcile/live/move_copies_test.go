@@ -49,6 +49,34 @@ func TestCopiesAreDeletedInTheirOwnDatabase(t *testing.T) {
 	}
 }
 
+// The last count before slots are handed over is of every database, and leaves the
+// connection where it was.
+func TestTheLastCountIsOfEveryDatabase(t *testing.T) {
+	t.Parallel()
+	w := newAtomicWorld(t, Login{}, "--cluster-databases", "16")
+	const s, db = 7, 3
+	p := w.mover().gather()
+	t.Cleanup(p.letGo)
+	source, err := p.reach(t.Context(), "n0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := tagged(tagOf(s), 3)
+	w.must(w.nodes[0], "SET", keys[0], "v")
+	for _, r := range source.pipe(t.Context(), db, slack, [][]any{{"SET", keys[1], "v"}, {"SET", keys[2], "v"}}) {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	self, counts, err := source.firmCount(t.Context(), []int{s, s + 1})
+	if err != nil || self.ID != source.id || counts[0] != 3 || counts[1] != 0 {
+		t.Errorf("%v holds %d keys, %v", self, counts, err)
+	}
+	if n, err := source.ask(t.Context(), "DBSIZE"); err != nil || n != int64(1) {
+		t.Errorf("the connection is in a database of %v keys, %v", n, err)
+	}
+}
+
 // counted is how many keys of a slot an end holds in all databases.
 func (w *world) counted(e *end, slot int) int64 {
 	w.t.Helper()

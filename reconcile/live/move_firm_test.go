@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -197,12 +196,9 @@ func TestAMasterThatGivesWayHandsNoSlotsOver(t *testing.T) {
 	heir, source := w.heir(w.nodes[0], "r0"), w.nodes[0]
 	slots := ranged(3, 5)
 	want := w.fill(source, slots, 20)
-	asked, firmly := false, atomic.Bool{}
-	last := func(addr, cmd string) bool { // the last look at the source is the one in a transaction
-		if addr == source.addr && (cmd == "MULTI\n" || cmd == "EXEC\n") {
-			firmly.Store(cmd == "MULTI\n")
-		}
-		return firmly.Load() && addr == source.addr && cmd == "CLUSTER NODES\n"
+	asked := false
+	last := func(addr, cmd string) bool { // the last look at the source is the one in a script
+		return addr == source.addr && strings.HasPrefix(cmd, "EVAL ") && strings.Contains(cmd, "CLUSTER NODES")
 	}
 	m := w.moverBefore(last, func() {
 		asked = true

@@ -97,7 +97,7 @@ func (e stirred) Error() string {
 func (e *end) firmCount(ctx context.Context, slots []int) (self cluster.Line, counts []int64, err error) {
 	cmds, at := [][]any{{"CLUSTER", "NODES"}}, make([]int, e.dbs)
 	for db := range e.dbs {
-		if e.dbs > 1 {
+		if e.dbs > 1 { // for the rest of the script only
 			cmds = append(cmds, []any{"SELECT", db})
 		}
 		at[db] = len(cmds)
@@ -105,10 +105,7 @@ func (e *end) firmCount(ctx context.Context, slots []int) (self cluster.Line, co
 			cmds = append(cmds, []any{"CLUSTER", "COUNTKEYSINSLOT", s})
 		}
 	}
-	if e.dbs > 1 { // the connection may be one of a pool
-		cmds = append(cmds, []any{"SELECT", 0})
-	}
-	replies := e.firm(ctx, cmds)
+	replies := e.firm(ctx, "", "", cmds)
 	for _, r := range replies {
 		if r.Err != nil {
 			return self, nil, fmt.Errorf("%s: %w", e.name, r.Err)

@@ -72,9 +72,9 @@ func (c *Cluster) strayAt(ctx context.Context, view *cluster.View, n *cluster.No
 	ctx, cancel := context.WithTimeout(ctx, patience.command)
 	defer cancel()
 	counts, err := c.stray(ctx, view)
-	var refusal ServerError
+	var refused ServerError
 	switch {
-	case errors.As(err, &refusal):
+	case errors.As(err, &refused):
 		n.Uncounted = trouble(err)
 	case err != nil:
 		n.Health, n.Trouble, n.Keys = cluster.Silent, trouble(err), cluster.Unknown
@@ -91,20 +91,20 @@ func (c *Cluster) strayAt(ctx context.Context, view *cluster.View, n *cluster.No
 }
 
 // stray counts the keys of slots that the master of a view neither owns nor
-// marks, by slot. Nearly always the slots it owns add up to all it holds, and
-// the others need not be counted.
+// marks, by slot. Nearly always the slots it owns hold all its keys, and the others
+// need not be counted.
 func (c *Cluster) stray(ctx context.Context, view *cluster.View) (map[int]int64, error) {
 	own := cluster.Myself(view.Lines).Slots()
 	found := map[int]int64{}
 	for _, db := range view.Info.Filled {
-		_, kept, all, err := c.tally(ctx, view.Place.Addr, db, own)
+		all, err := c.holdAll(ctx, view.Place.Addr, db, own)
 		if err != nil {
 			return nil, err
 		}
-		if kept == all {
+		if all {
 			continue
 		}
-		counts, _, _, err := c.tally(ctx, view.Place.Addr, db, slot.All().Minus(own))
+		counts, err := c.tally(ctx, view.Place.Addr, db, slot.All().Minus(own))
 		if err != nil {
 			return nil, err
 		}
@@ -118,39 +118,67 @@ func (c *Cluster) stray(ctx context.Context, view *cluster.View) (map[int]int64,
 	return found, c.without(ctx, view.Place, found)
 }
 
-// tally counts the keys of slots in one database: of each that has any, of all
-// of them, and of the whole database. It is one transaction, or what clients
-// write meanwhile would pass for a difference.
-func (c *Cluster) tally(ctx context.Context, addr string, db int, slots slot.Set) (counts map[int]int64, sum, all int64, err error) {
-	cmds := [][]any{{"SELECT", db}, {"MULTI"}}
-	numbers := slices.Collect(slots.Each())
+// tally counts the keys of slots in one database, of each that has any.
+func (c *Cluster) tally(ctx context.Context, addr string, db int, slots slot.Set) (map[int]int64, error) {
+	cmds, numbers := counting(db, slots)
+	replies := c.conn(addr).Pipe(ctx, append(cmds, []any{"SELECT", 0}))
+	if err := refusal(replies); err != nil {
+		return nil, err
+	}
+	counts := map[int]int64{}
+	for i, s := range numbers {
+		switch n, ok := replies[1+i].Value.(int64); {
+		case !ok:
+			return nil, fmt.Errorf("%w: a count of type %T", errReply, replies[1+i].Value)
+		case n > 0:
+			counts[s] = n
+		}
+	}
+	return counts, nil
+}
+
+// holdAll says whether slots hold all keys of one database. It is one transaction,
+// or what clients write meanwhile would pass for a difference. A server that uses
+// more than its maxmemory queues no commands: there it can't be said.
+func (c *Cluster) holdAll(ctx context.Context, addr string, db int, slots slot.Set) (bool, error) {
+	cmds, _ := counting(db, slots)
+	cmds = slices.Insert(cmds, 1, []any{"MULTI"})
+	replies := c.conn(addr).Pipe(ctx, append(cmds, []any{"DBSIZE"}, []any{"EXEC"}, []any{"SELECT", 0}))
+	if err := refusal(replies); err != nil {
+		if refused(err, "OOM ") {
+			return false, nil
+		}
+		return false, err
+	}
+	values, _ := replies[len(replies)-2].Value.([]any)
+	if len(values) != slots.Len()+1 {
+		return false, fmt.Errorf("%w: EXEC answers %d values for %d commands", errReply, len(values), slots.Len()+1)
+	}
+	var sum int64
+	for _, v := range values[:slots.Len()] {
+		n, _ := v.(int64)
+		sum += n
+	}
+	return values[slots.Len()] == sum, nil
+}
+
+// counting are the commands that count the keys of each slot in one database.
+func counting(db int, slots slot.Set) (cmds [][]any, numbers []int) {
+	cmds, numbers = [][]any{{"SELECT", db}}, slices.Collect(slots.Each())
 	for _, s := range numbers {
 		cmds = append(cmds, []any{"CLUSTER", "COUNTKEYSINSLOT", s})
 	}
-	cmds = append(cmds, []any{"DBSIZE"}, []any{"EXEC"}, []any{"SELECT", 0})
-	replies := c.conn(addr).Pipe(ctx, cmds)
-	for _, r := range replies { // the first refusal is the reason of the later ones
+	return cmds, numbers
+}
+
+// refusal is the first error of replies: it is the reason of the later ones.
+func refusal(replies []Reply) error {
+	for _, r := range replies {
 		if r.Err != nil {
-			return nil, 0, 0, r.Err
+			return r.Err
 		}
 	}
-	values, _ := replies[len(replies)-2].Value.([]any)
-	if len(values) != len(numbers)+1 {
-		return nil, 0, 0, fmt.Errorf("%w: EXEC answers %d values for %d commands", errReply, len(values), len(numbers)+1)
-	}
-	counts = map[int]int64{}
-	for i, v := range values {
-		n, ok := v.(int64)
-		switch {
-		case !ok:
-			return nil, 0, 0, fmt.Errorf("%w: a count of type %T", errReply, v)
-		case i == len(numbers):
-			all = n
-		case n > 0:
-			counts[numbers[i]], sum = n, sum+n
-		}
-	}
-	return counts, sum, all, nil
+	return nil
 }
 
 // without takes the slots away that the server owns or marks by now: somebody

@@ -197,24 +197,21 @@ func (c *Session) exec([]string) (any, error) {
 	return out, nil
 }
 
-// eval knows the scripts that are ever sent: an empty one, which does nothing, and
-// one that carries out commands, unless the server is another node than the first
-// argument says, its time is past the second, in ms, or it has cast other than so
-// many votes as the third says.
+// eval knows the script that is ever sent: one that carries out commands, unless the
+// server is another node than the first argument says, its time is past the second,
+// in ms, or it has cast other than so many votes as the third says. "" stands for any
+// of these two.
 func (c *Session) eval(args []string) (any, error) {
-	if args[0] == "" && args[1] == "0" {
-		return nil, nil
-	}
 	if len(args) < 5 || args[1] != "0" {
 		return nil, Error("ERR the simulation does not know this script")
 	}
 	until, err := strconv.ParseInt(args[3], 10, 64)
 	switch {
-	case err != nil:
+	case err != nil && args[3] != "":
 		return nil, Error("ERR the second argument is no time")
 	case args[2] != c.w.ids[c.s.me]:
 		return nil, Error("STRANGER another node stands there now")
-	case int64(c.w.now)*1000 > until:
+	case err == nil && int64(c.w.now)*1000 > until:
 		return nil, Error("LATE it comes too late")
 	case args[4] != "" && args[4] != strconv.FormatUint(c.s.cast, 10):
 		return nil, Error("VOTED it has voted meanwhile")
