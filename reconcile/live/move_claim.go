@@ -75,8 +75,11 @@ func timely(ctx context.Context, master *end, replicas []heir, check func() erro
 				return err
 			}
 		}
-		if try == prompts {
-			return fmt.Errorf("%s and its replicas took more than %s to answer, %d times in a row: nothing is given to it", master.name, promptly, try)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case try == prompts:
+			return fmt.Errorf("%s, its replicas and the other masters took more than %s to answer, %d times in a row: nothing is given to it", master.name, promptly, try)
 		}
 	}
 }
@@ -101,8 +104,9 @@ func unreplaced(ctx context.Context, replicas []heir) ([]heir, error) {
 }
 
 func (h heir) unreplaced(ctx context.Context) (answers bool, err error) {
-	self, lines, err := h.view(ctx)
-	if err != nil || self.ID != h.id {
+	r := h.spare(ctx, [][]any{{"CLUSTER", "NODES"}})[0]
+	self, lines, err := h.read(r.Value)
+	if r.Err != nil || err != nil || self.ID != h.id {
 		return false, nil //nolint:nilerr // as above
 	}
 	if self.Flags.Master {

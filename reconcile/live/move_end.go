@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -29,6 +30,7 @@ type end struct {
 	pace   *pace        // of what it sends
 	probe  *probe       // of an end of a pair
 	memory *memory      // of a target
+	mute   atomic.Bool  // it did not answer when it was asked by spare
 	rising sync.RWMutex // of a target: its config epoch may rise
 }
 
@@ -181,6 +183,24 @@ func (e *end) pipe(ctx context.Context, db int, wait time.Duration, cmds [][]any
 		}
 	}
 	return replies[1 : 1+len(cmds)]
+}
+
+// spare is pipe for what a move can do without. A node that stands still is waited
+// for once: after that it has no more time than a hand-over may take.
+func (e *end) spare(ctx context.Context, cmds [][]any) []Reply {
+	wait := slack
+	if e.mute.Load() {
+		wait = promptly
+	}
+	replies := e.pipe(ctx, 0, wait, cmds)
+	e.mute.Store(unanswered(replies[len(replies)-1].Err))
+	return replies
+}
+
+// unanswered says that a server gave no answer, not even a refusal.
+func unanswered(err error) bool {
+	var s ServerError
+	return err != nil && !errors.As(err, &s)
 }
 
 // view is the node's own CLUSTER NODES: its own line, and all.

@@ -25,16 +25,21 @@ import (
 // owner again (after 0.7 to 3 s with Redis 7.0 and 8.0, Valkey 8 and 9.1).
 //
 // Who has voted since votes were counted may have elected such a replica. Those
-// that do not answer can't be told, and may vote.
+// that do not answer can't be told, and may vote; they are not waited for again.
 func (w *pair) warn(ctx context.Context, slots []int, counted map[*end]string) error {
 	var all sync.WaitGroup
 	now := make([]string, len(w.others))
 	for i, e := range w.others {
-		all.Go(func() { now[i] = e.told(ctx, slots, w.to.id) })
+		if counted[e] != "" {
+			all.Go(func() { now[i] = e.told(ctx, slots, w.to.id) })
+		}
 	}
 	all.Wait()
 	for i, e := range w.others {
-		if counted[e] != "" && now[i] != "" && now[i] != counted[e] {
+		switch {
+		case now[i] == "":
+			delete(counted, e)
+		case now[i] != counted[e]:
 			return voted{e.name}
 		}
 	}
@@ -42,15 +47,19 @@ func (w *pair) warn(ctx context.Context, slots []int, counted map[*end]string) e
 }
 
 // told tells a master the owner of slots, and then how many votes it has cast, ""
-// when it does not answer. What it refuses it can't be told.
+// when it does not answer, or its replicas do not. What it refuses it can't be told.
 func (e *end) told(ctx context.Context, slots []int, owner string) (votes string) {
+	cmds := setSlot(slots, "NODE", owner)
 	if e.sends {
-		e.setSlots(ctx, slots, "NODE", owner)
-		at, _ := e.epochs(ctx)
-		return at.votes
+		for _, r := range e.mark(ctx, cmds) {
+			if r.Err != nil && (unanswered(r.Err) || refused(r.Err, "NOREPLICAS")) {
+				return ""
+			}
+		}
+		cmds = nil
 	}
-	replies := e.pipe(ctx, 0, slack, append(setSlot(slots, "NODE", owner), []any{"CLUSTER", "INFO"}))
-	at, _ := e.readEpochs(replies[len(slots)].Value)
+	replies := e.spare(ctx, append(cmds, []any{"CLUSTER", "INFO"}))
+	at, _ := e.readEpochs(replies[len(cmds)].Value)
 	return at.votes
 }
 
@@ -63,7 +72,7 @@ func (w *pair) withdraw(ctx context.Context, slots []int) {
 	}
 	var all sync.WaitGroup
 	for _, e := range w.others {
-		all.Go(func() { e.setSlots(ctx, slots, "NODE", w.from.id) })
+		all.Go(func() { e.told(ctx, slots, w.from.id) })
 	}
 	all.Wait()
 }
@@ -79,18 +88,21 @@ func (e voted) Error() string {
 // poll asks everybody whose vote can be told from how many it has cast, and the
 // target for its config epoch.
 func (w *pair) poll(ctx context.Context) (counted map[*end]string, own uint64, err error) {
-	voters := append(slices.Clone(w.others), w.to)
-	said, errs := make([]epochs, len(voters)), make([]error, len(voters))
+	votes := make([]string, len(w.others))
 	var all sync.WaitGroup
-	for i, e := range voters {
-		all.Go(func() { said[i], errs[i] = e.epochs(ctx) })
+	for i, e := range w.others {
+		all.Go(func() {
+			at, _ := e.readEpochs(e.spare(ctx, [][]any{{"CLUSTER", "INFO"}})[0].Value)
+			votes[i] = at.votes // "" when it does not answer
+		})
 	}
+	to, err := w.to.epochs(ctx)
 	all.Wait()
-	counted = map[*end]string{}
-	for i, e := range voters {
-		counted[e] = said[i].votes // "" when it does not answer
+	counted = map[*end]string{w.to: to.votes}
+	for i, e := range w.others {
+		counted[e] = votes[i]
 	}
-	return counted, said[len(w.others)].own, errs[len(w.others)]
+	return counted, to.own, err
 }
 
 // awaitEpoch waits until the other masters know an epoch of the target by which

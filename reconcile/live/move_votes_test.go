@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
@@ -123,6 +125,41 @@ func TestSlotsAreNotClaimedAfterAVote(t *testing.T) {
 			leads, _ := w.lead("n0", "r0")
 			w.finish(leads.name, "n2", slots)
 			w.holds(target, slots, want)
+		})
+	}
+}
+
+// Who has no part in a move stands still while it goes on. It can't be told of the
+// slots' new owner, and is not waited for each time slots are handed over. Replicas of
+// both ends have to agree to every mark, from Valkey 8 on.
+func TestWhoStandsStillHoldsUpNobodyElsesMove(t *testing.T) {
+	t.Parallel()
+	for who, master := range map[string]int{"another master": 1, "a replica of another master": 1, "a replica of the source": 0} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			w := threeOwners(t)
+			w.byKey()
+			if master == 0 && valkey(w.look().Node("n0"), 8) {
+				return
+			}
+			still := w.heir(w.nodes[master], "r")
+			if who == "another master" { // its replica takes its place
+				still = w.nodes[1]
+			}
+			slots := ranged(200, 1000)
+			want := w.fill(w.nodes[0], slots, 1)
+			var stopped time.Time
+			m := w.moverBefore(claims(w.nodes[2]), func() {
+				stopped = time.Now()
+				w.signal(still, syscall.SIGSTOP)
+			})
+			err := m.move(t.Context(), moves("n0", "n2", slots))
+			if took := time.Since(stopped); err != nil || took > 40*time.Second {
+				t.Errorf("%s after %s stood still the move ended with %v", took, still.name, err)
+			}
+			w.signal(still, syscall.SIGCONT)
+			w.agreed()
+			w.holds(w.nodes[2], slots, want)
 		})
 	}
 }
