@@ -48,6 +48,19 @@ func TestALoginThatIsRefusedIsSaidPlainlyAndWithoutTheSecret(t *testing.T) {
 	}
 }
 
+// A server repeats the arguments of a command that it does not know, and so it does
+// with one that was taken away: those of MIGRATE begin with the password.
+func TestACommandThatWasTakenAwayTellsNoSecret(t *testing.T) {
+	s := serve(t, livetest.Options{Password: password, Config: map[string]string{"rename-command": `MIGRATE ""`}}, "n0")[0]
+	conn := Connect(Access{Login: Login{Password: password}})(s.addr)
+	t.Cleanup(func() { _ = conn.Close() })
+	w := &pair{party: (&mover{login: Login{Password: password}}).gather(), host: "127.0.0.1", port: 6379}
+	_, err := conn.Do(t.Context(), w.migrate(0, []string{"key"}, time.Second)...)
+	if text := fmt.Sprint(err); !strings.Contains(text, "unknown command") || !strings.Contains(text, "MIGRATE") || strings.Contains(text, password) {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestALoginMayLackWhatAnObservationCanDoWithout(t *testing.T) {
 	s := serve(t, livetest.Options{}, "n0")[0]
 	c := open(t, &inventory{}, Access{})

@@ -165,7 +165,7 @@ func (w *wire) explain(err error) error {
 	case err == nil, errors.Is(err, redis.Nil):
 		return nil
 	case errors.As(err, &refusal):
-		return ServerError(refusal.Error())
+		return ServerError(withoutArgs(refusal.Error()))
 	case errors.Is(err, errHandshake):
 		return fmt.Errorf("%s: %w", w.addr, err)
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
@@ -179,6 +179,13 @@ func (w *wire) explain(err error) error {
 		hint = " (a server that speaks TLS hangs up like this on plain text)"
 	}
 	return fmt.Errorf("%s: %w%s", w.addr, err, hint)
+}
+
+// withoutArgs cuts off what a server repeats of a command that it does not know: the
+// arguments of MIGRATE begin with a password, and those of CONFIG SET may be one.
+func withoutArgs(refusal string) string {
+	text, _, _ := strings.Cut(refusal, ", with args beginning with:")
+	return text
 }
 
 func hungUp(err error) bool {

@@ -20,17 +20,36 @@ func (w *emptying) judge(ctx context.Context, db int, b batch, err error) (unkno
 	case strings.Contains(string(s), "BUSYKEY"):
 		return w.settle(ctx, db, b)
 	}
+	if !strings.Contains(string(s), theTargets) {
+		return nil, fmt.Errorf("slot %d: %s refuses to send keys to %s (%w)%s", b.slot, w.from.name, w.to.name, err, w.unsent(s))
+	}
 	return nil, fmt.Errorf("slot %d: %s refuses keys of %s (%w)%s", b.slot, w.to.name, w.from.name, err, w.lift(s))
 }
 
-// lift says what a person can do about a refusal, where that is known.
+// theTargets is how a source marks what is not its own refusal.
+const theTargets = "Target instance replied with error: "
+
+// unsent says what a person can do about a refusal of the source, where that is known.
+func (w *pair) unsent(s ServerError) string {
+	switch text := string(s); {
+	case strings.HasPrefix(text, "NOPERM"):
+		return ": allow the login MIGRATE at " + w.from.name
+	case strings.HasPrefix(text, "NOREPLICAS"):
+		return ": " + w.from.name + " takes no writes before min-replicas-to-write of its replicas are in sync"
+	case strings.HasPrefix(text, "MISCONF"):
+		return ": " + w.from.name + " takes no writes before it can save to its disk"
+	}
+	return ""
+}
+
+// lift says what a person can do about a refusal of the target, where that is known.
 func (w *pair) lift(s ServerError) string {
 	switch text := string(s); {
 	case strings.Contains(text, "OOM"):
 		return ": give " + w.to.name + " more memory"
-	case strings.Contains(text, "Target instance replied with error: NOPERM"):
+	case strings.Contains(text, theTargets+"NOPERM"):
 		return ": " + w.to.name + " must accept the login of the topology for RESTORE (ACL SETUSER ... +restore-asking there)"
-	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOPERM"):
+	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"):
 		return ": " + w.to.name + " must accept the login of the topology for RESTORE"
 	}
 	return ""

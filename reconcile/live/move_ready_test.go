@@ -64,6 +64,35 @@ func TestALoginWithoutFunctionsMovesWhereThereAreNone(t *testing.T) {
 	w.holds(w.nodes[2], ranged(0, 3), want)
 }
 
+// A source that may not send, or takes no writes, is told apart from a target that
+// refuses what it gets.
+func TestASourceThatRefusesToSendIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 1)
+	w.byKey()
+	slots := ranged(0, 20)
+	want := w.fill(w.nodes[0], slots, 3)
+	for _, c := range []struct {
+		set, back []any
+		lift      string
+	}{
+		{[]any{"ACL", "SETUSER", "default", "-migrate"}, []any{"ACL", "SETUSER", "default", "+migrate"}, "NOPERM"},
+		{[]any{"CONFIG", "SET", "min-replicas-to-write", 1}, []any{"CONFIG", "SET", "min-replicas-to-write", 0}, "min-replicas-to-write"},
+	} {
+		w.must(w.nodes[0], c.set...)
+		err := w.mover().move(t.Context(), moves("n0", "n2", slots))
+		if text := fmt.Sprint(err); !strings.Contains(text, "n0 refuses to send keys to n2") || !strings.Contains(text, c.lift) || strings.Contains(text, "n2 must") {
+			t.Errorf("%v: the error is %v", c.set, err)
+		}
+		if open := w.look().Open; len(open) > 0 {
+			t.Errorf("%v: slots are left open: %v", c.set, open)
+		}
+		w.must(w.nodes[0], c.back...)
+	}
+	w.finish("n0", "n2", slots)
+	w.holds(w.nodes[2], slots, want)
+}
+
 func TestWhatRefusesEverySlotIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
