@@ -104,9 +104,8 @@ func unreplaced(ctx context.Context, replicas []heir) ([]heir, error) {
 }
 
 func (h heir) unreplaced(ctx context.Context) (answers bool, err error) {
-	r := h.spare(ctx, [][]any{{"CLUSTER", "NODES"}})[0]
-	self, lines, err := h.read(r.Value)
-	if r.Err != nil || err != nil || self.ID != h.id {
+	self, lines, err := h.glance(ctx)
+	if err != nil || self.ID != h.id {
 		return false, nil //nolint:nilerr // as above
 	}
 	if self.Flags.Master {

@@ -197,6 +197,15 @@ func (e *end) spare(ctx context.Context, cmds [][]any) []Reply {
 	return replies
 }
 
+// glance is view for what a move can do without.
+func (e *end) glance(ctx context.Context) (self cluster.Line, all []cluster.Line, err error) {
+	r := e.spare(ctx, [][]any{{"CLUSTER", "NODES"}})[0]
+	if r.Err != nil {
+		return self, nil, fmt.Errorf("%s: %w", e.name, r.Err)
+	}
+	return e.read(r.Value)
+}
+
 // unanswered says that a server gave no answer, not even a refusal.
 func unanswered(err error) bool {
 	var s ServerError

@@ -63,11 +63,10 @@ func (e *end) told(ctx context.Context, slots []int, owner string) (votes string
 	return at.votes
 }
 
-// withdraw takes a warning back where the target has surely not got the slots.
-// What goes wrong here gossip mends.
+// withdraw takes a warning back where the target has not got the slots. What goes
+// wrong here gossip mends, as long as the target lives.
 func (w *pair) withdraw(ctx context.Context, slots []int) {
-	owned, err := w.to.owned(ctx)
-	if err != nil || slices.ContainsFunc(slots, owned.Has) {
+	if !w.untaken(ctx, slots) {
 		return
 	}
 	var all sync.WaitGroup
@@ -75,6 +74,40 @@ func (w *pair) withdraw(ctx context.Context, slots []int) {
 		all.Go(func() { e.told(ctx, slots, w.from.id) })
 	}
 	all.Wait()
+}
+
+// untaken says that a target has surely not got slots, or that it may have and died:
+// the source calls it failed and has the slots. The others would take a dead one for
+// their owner until somebody forgets it: it says nothing any more, its heir claims
+// only what it knows of, and the source's epoch is too small. They would say
+// cluster_state:fail and serve no slot. Before it is called failed it may speak yet.
+func (w *pair) untaken(ctx context.Context, slots []int) bool {
+	for end := time.Now().Add(3 * w.timeout); time.Now().Before(end); {
+		if to, _, err := w.to.glance(ctx); err == nil && to.ID == w.to.id {
+			return holding(to, slots) == 0
+		}
+		from, lines, err := w.from.view(ctx)
+		if err != nil || w.from.leads(from) != nil {
+			return false
+		}
+		failed := slices.ContainsFunc(lines, func(l cluster.Line) bool { return l.ID == w.to.id && l.Flags.Fail })
+		if failed || ctx.Err() != nil {
+			return holding(from, slots) == len(slots)
+		}
+		_ = pause(ctx, 100*time.Millisecond)
+	}
+	return false
+}
+
+// holding is how many of the slots a node owns by its own line.
+func holding(self cluster.Line, slots []int) (n int) {
+	owned := self.Slots()
+	for _, s := range slots {
+		if owned.Has(s) {
+			n++
+		}
+	}
+	return n
 }
 
 // voted is a master that has given its vote to a replica since slots were to be

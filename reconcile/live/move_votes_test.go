@@ -3,12 +3,14 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/reconcile/live/livetest"
 )
 
@@ -162,4 +164,40 @@ func TestWhoStandsStillHoldsUpNobodyElsesMove(t *testing.T) {
 			w.holds(w.nodes[2], slots, want)
 		})
 	}
+}
+
+// The target dies when the others have been told that the slots are its own, and its
+// replica takes its place, which knows nothing of that. Were they to believe it on,
+// they would serve no slot until a person has the dead one forgotten.
+func TestNobodyGoesOnGivingSlotsToATargetThatDied(t *testing.T) {
+	t.Parallel()
+	w := threeOwners(t)
+	w.byKey()
+	source, other, target := w.nodes[0], w.nodes[1], w.nodes[2]
+	heir := w.heir(target, "r2")
+	slots := ranged(3, 5)
+	want := w.fill(source, slots, 20)
+	m := w.moverBefore(claims(target), func() {
+		w.copied(target, heir)
+		w.kill(target)
+	})
+	if err := m.move(t.Context(), moves("n0", "n2", slots)); err == nil {
+		t.Error("slots went to a dead master")
+	}
+	w.until("r2 leads", func() bool { return w.leads(heir) })
+	w.until("all agree on a cluster that is ok", func() bool {
+		for _, p := range []*process{source, other, heir} {
+			lines, err := cluster.ParseNodes(fmt.Sprint(w.do(p, "CLUSTER", "NODES")))
+			i := slices.IndexFunc(lines, func(l cluster.Line) bool { return l.ID == w.id(source) })
+			if owned := lines[max(i, 0)].Slots(); err != nil || i < 0 || !owned.Has(3) || !owned.Has(5) {
+				return false
+			}
+			if !strings.Contains(fmt.Sprint(w.do(p, "CLUSTER", "INFO")), "cluster_state:ok") {
+				return false
+			}
+		}
+		return true
+	})
+	w.finish("n0", "r2", slots)
+	w.holds(heir, slots, want)
 }
