@@ -74,7 +74,7 @@ func (d *draft) closing(n int) (from, to int, ok bool) {
 			if !known {
 				continue // forgotten by all: whatever it got is gone with it
 			}
-			if d.superseded(o, i, from) {
+			if d.superseded(o, i, from) || d.inherited(i) {
 				continue
 			}
 			if !d.up(i) || !d.up(d.root(i)) {
@@ -96,6 +96,22 @@ func (d *draft) closing(n int) (from, to int, ok bool) {
 // target out of the clients' sight, for the elected owner has no mark.
 func (d *draft) superseded(o cluster.Open, i, owner int) bool {
 	return o.Importing && d.node(i).Name == o.Peer && i != owner && d.node(i).Health == cluster.Failed
+}
+
+// inherited reports whether end i of a mark is a master that the cluster has
+// declared failed and whose replica was elected. That one has the keys that had
+// arrived, and no mark (before Valkey 8): they lie astray there, and clients are
+// sent to the dead one for them. What it had not got is lost already, as above.
+func (d *draft) inherited(i int) bool {
+	if d.have[i] > 0 || d.node(i).Health != cluster.Failed {
+		return false
+	}
+	name := d.node(i).Name
+	return slices.ContainsFunc(d.now.Open, func(o cluster.Open) bool {
+		return o.Stray > 0 && slices.ContainsFunc(d.now.Open, func(mark cluster.Open) bool {
+			return mark.Slot == o.Slot && mark.Stray == 0 && mark.Peer == name && !mark.Importing
+		})
+	})
 }
 
 func (d *draft) holdOpen(i int) {

@@ -114,6 +114,33 @@ func TestAHalfMovedSlotWaitsForItsDeadEnd(t *testing.T) {
 	}
 }
 
+// A slot is half-moved to a master that dies, and whose replica takes its place with
+// what it had got of the keys. The dead one is not waited for: clients would find none
+// of them until it is back.
+func TestAHalfMovedSlotGoesOnFromTheHeirOfItsDeadEnd(t *testing.T) {
+	b := newBench(t, livetest.Options{Servers: 6})
+	b.createdByCLI(1)
+	file := b.write("orders.yaml", shape{masters: 3, replicas: 1, nodes: first(6)})
+	b.settled(file)
+	keys := keysOf(7, 8)
+	b.put(keys)
+	from := b.owner(0, 7)
+	to := b.owner(from, 16383)
+	b.halfway(7, from, to, keys, 6)
+	heir := b.replicaOf(to)
+	b.until("the replica has the keys", func() bool { return b.do(heir, "CLUSTER", "COUNTKEYSINSLOT", 7) == int64(6) })
+	b.fleet.Kill(to)
+	b.until("the replica leads", func() bool {
+		return strings.Contains(b.do(heir, "INFO", "replication").(string), "role:master")
+	})
+	o := b.run("apply", file, "--auto-approve", "--timeout", "10s") // the dead one is missed yet
+	mentions(t, o.stdout+o.stderr, "done: Close 7 (1 slot)")
+	b.found(keys)
+	if text := b.do(from, "CLUSTER", "NODES").(string); strings.Contains(text, "[") {
+		t.Errorf("the slot is still open: %s", text)
+	}
+}
+
 // Two values of one key, at both ends of a half-moved slot: nobody but a person
 // can say which is right. The slot stays where it is, both values stay, the key
 // is named; with the wrong one deleted the same run ends well.
