@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -76,10 +77,12 @@ func (e *end) firm(ctx context.Context, until any, votes string, cmds [][]any) [
 	return out
 }
 
-// scripts says what a login that may not run scripts is missing.
+// scripts says what is missing where scripts are not run: a right of the login, or
+// the command.
 func scripts(err error) error {
-	if !refused(err, "NOPERM") {
+	told := []string{"NOPERM", "unknown command", "can't run this command", "ACL failure in script"}
+	if !slices.ContainsFunc(told, func(text string) bool { return refused(err, text) }) {
 		return err
 	}
-	return fmt.Errorf("%w: allow the login EVAL: a script keeps slots from being handed over in the middle of a failover", err)
+	return fmt.Errorf("%w: allow the login EVAL, and TIME and CLUSTER in it: a script keeps slots from being handed over in the middle of a failover", err)
 }

@@ -217,21 +217,28 @@ func TestAMasterThatGivesWayHandsNoSlotsOver(t *testing.T) {
 	w.holds(w.nodes[2], slots, want)
 }
 
-// A login that may not run scripts can't have slots handed over, and is told so.
+// A login that may not run scripts can't have slots handed over, and is told so
+// before a key moves.
 func TestALoginWithoutScriptsIsToldWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
-	w.must(w.nodes[2], "ACL", "SETUSER", "default", "-eval")
+	w.byKey()
 	slots := ranged(3, 5)
 	want := w.fill(w.nodes[0], slots, 20)
-	err := w.mover().move(context.Background(), moves("n0", "n2", slots))
-	if valkey(w.look().Node("n0"), 8) {
-		return // SETSLOT holds itself up there
+	for _, c := range []struct {
+		at    int
+		right string
+	}{{0, "eval"}, {0, "time"}, {2, "eval"}} {
+		w.must(w.nodes[c.at], "ACL", "SETUSER", "default", "-"+c.right)
+		err := w.mover().move(context.Background(), moves("n0", "n2", slots))
+		if text := fmt.Sprint(err); !strings.Contains(text, fmt.Sprintf("n%d: ", c.at)) || !strings.Contains(text, "allow the login EVAL") {
+			t.Errorf("without %s at n%d the error is %v", c.right, c.at, err)
+		}
+		if seen := w.look(); len(seen.Open) > 0 || w.must(w.nodes[2], "DBSIZE") != int64(0) {
+			t.Errorf("without %s at n%d slots are open: %v", c.right, c.at, seen.Open)
+		}
+		w.must(w.nodes[c.at], "ACL", "SETUSER", "default", "+"+c.right)
 	}
-	if !refused(err, "NOPERM") {
-		t.Fatalf("error %v does not say what is missing", err)
-	}
-	w.must(w.nodes[2], "ACL", "SETUSER", "default", "+eval")
 	w.finish("n0", "n2", slots)
 	w.holds(w.nodes[2], slots, want)
 }

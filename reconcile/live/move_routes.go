@@ -47,11 +47,17 @@ func (p *party) route(ctx context.Context, s plan.Step) (*route, error) {
 }
 
 // rank has all targets outrank all sources before the first slot moves, so that
-// no target takes the epoch of another one's source.
+// no target takes the epoch of another one's source. And it makes sure that all run
+// the scripts that hand slots over, or slots would be emptied and stay half moved.
 func (p *party) rank(ctx context.Context, routes []*route) error {
 	var sources, targets []*end
 	for _, r := range routes {
 		sources, targets = append(sources, r.from), append(targets, r.to)
+	}
+	for _, e := range slices.Concat(sources, targets) {
+		if err := e.firm(ctx, "", "", [][]any{{"CLUSTER", "MYID"}})[0].Err; err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
 	}
 	return p.outrank(ctx, sources, targets)
 }
