@@ -8,7 +8,7 @@ export SLOTWRIGHT_ENGINE := $(if $(ENGINE),$(abspath $(ENGINE)))
 servers = .ci/install redis-server redis-cli
 linter = bin/golangci-lint
 
-.PHONY: help build test race e2e e2e-stories e2e-truth e2e-open e2e-kube kube matrix matrix-smoke movers mixed soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
+.PHONY: help build test race e2e e2e-stories e2e-truth e2e-kube kube matrix matrix-smoke movers mixed soak bench fuzz lint demo demo-gitops demo-kube engines manifests testbed testbed-test clean
 
 help: ## print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -35,18 +35,9 @@ e2e-stories:
 	@$(servers) jq sshd
 	go test -tags e2e -timeout 40m -count 1 -skip '^Test($(truth))' ./cmd/slotwright/e2e
 
-# An open defect, rare: a target that stands still when slots are claimed for it
-# may stay a master beside its heir, and both hold keys of slots that are still
-# on their way, which no run closes. `make e2e-open` looks for it.
-open = ^TestClientsAreTold/the_target_stands_still$$
-
 e2e-truth:
 	@$(servers) sshd
-	go test -tags e2e -timeout 40m -count 1 -run '^Test($(truth))' -skip '$(open)' ./cmd/slotwright/e2e
-
-e2e-open:
-	@$(servers)
-	go test -tags e2e -timeout 40m -count 1 -run '$(open)' -v ./cmd/slotwright/e2e
+	go test -tags e2e -timeout 40m -count 1 -run '^Test($(truth))' ./cmd/slotwright/e2e
 
 # In a Kubernetes of its own; TESTS chooses by regular expression.
 TESTS ?= .
