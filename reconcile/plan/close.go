@@ -74,7 +74,11 @@ func (d *draft) closing(n int) (from, to int, ok bool) {
 			if !known {
 				continue // forgotten by all: whatever it got is gone with it
 			}
-			if d.superseded(o, i, from) || d.inherited(i) {
+			if d.inherited(i) {
+				to, goal = from, nowhere
+				continue
+			}
+			if d.superseded(o, i, from) {
 				continue
 			}
 			if !d.up(i) || !d.up(d.root(i)) {
@@ -101,7 +105,9 @@ func (d *draft) superseded(o cluster.Open, i, owner int) bool {
 // inherited reports whether end i of a mark is a master that the cluster has
 // declared failed and whose replica was elected. That one has the keys that had
 // arrived, and no mark (before Valkey 8): they lie astray there, and clients are
-// sent to the dead one for them. What it had not got is lost already, as above.
+// sent to the dead one for them. What it had not got is lost already, as above. The
+// slot goes back: a master that returns follows its heir, and drops what it holds,
+// only if that one has no more slots than were its own (clusterUpdateSlotsConfigWith).
 func (d *draft) inherited(i int) bool {
 	if d.have[i] > 0 || d.node(i).Health != cluster.Failed {
 		return false
