@@ -85,12 +85,12 @@ func (c *Client) Lead(ctx context.Context, lease string, waiting func(holder str
 	case !lost:
 		giveBack(lock)
 	case err == nil && ctx.Err() == nil:
-		err = fmt.Errorf("the lease %s %w: another has it, or it could not be renewed for %s", lease, errLost, renewWithin)
+		err = fmt.Errorf("%w: another has %s, or it could not be renewed for %s", errLost, lease, renewWithin)
 	}
 	return err
 }
 
-var errLost = errors.New("is lost")
+var errLost = errors.New("the lease is lost")
 
 // candidate is the lock by which one process is elected. client-go goes on for
 // renewWithin when it finds that another has the lease, as somebody does who stood
