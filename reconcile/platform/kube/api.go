@@ -78,17 +78,24 @@ func typed(in *unstructured.Unstructured, out any) error {
 // set them: they are labelled as slotwright's. A resource version in o makes it
 // fail when the object changed since.
 func (a api) apply(ctx context.Context, o *object) error {
+	_, err := a.patch(ctx, o)
+	return err
+}
+
+// patch applies an object, or with dryRun tells only what it would be then.
+func (a api) patch(ctx context.Context, o *object, dryRun ...string) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	text, err := json.Marshal(o.Unstructured)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = a.of(o.resource).Patch(ctx, o.GetName(), types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: manager, Force: new(true)})
+	out, err := a.of(o.resource).Patch(ctx, o.GetName(), types.ApplyPatchType, text,
+		metav1.PatchOptions{FieldManager: manager, Force: new(true), DryRun: dryRun})
 	if err != nil {
-		return fmt.Errorf("apply %s: %w", o, err)
+		return nil, fmt.Errorf("apply %s: %w", o, err)
 	}
-	return nil
+	return out, nil
 }
 
 // scale sets the replicas of a StatefulSet that is as it was seen.

@@ -118,7 +118,7 @@ func TestATemplateThatSomebodyEditedIsPutBackAndItsPodsAreMadeAnew(t *testing.T)
 	})
 	b.makePods(p) // each with the revision that the controller would give it
 	revision("edited")
-	if diff := cmp.Diff([]cluster.Fixture{{Name: "StatefulSet sessions-eu-1a", Text: "has a template that somebody edited"}}, wrong()); diff != "" {
+	if diff := cmp.Diff([]cluster.Fixture{{Name: "StatefulSet sessions-eu-1a", Text: editedText}}, wrong()); diff != "" {
 		t.Errorf("edited: -want +got\n%s", diff)
 	}
 	if got := outdated(); len(got) > 0 {
@@ -153,5 +153,66 @@ func TestACopyOfAStatefulSetIsNotOfTheCluster(t *testing.T) {
 	b.must(err)
 	if diff := cmp.Diff(map[string]int{"orders-a": 1, "orders-b": 0, "orders-c": 0}, b.replicas(p)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+// A cluster may have images come from a mirror: that is not an edit, and comes back.
+func TestWhatAdmissionMakesOfATemplateIsNotPutBackAgainAndAgain(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	wrong := func() []cluster.Fixture {
+		out, err := p.Fixtures(b)
+		b.must(err)
+		return out
+	}
+	image := func() string {
+		o, err := b.of(statefulSets).Get(b, "orders-a", metav1.GetOptions{})
+		b.must(err)
+		containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+		return containers[0].(map[string]any)["image"].(string)
+	}
+	b.mirrors("mirror.example/redis:7.2")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	b.soon("images come from the mirror", func() bool {
+		b.must(p.Furnish(b))
+		return image() == "mirror.example/redis:7.2"
+	})
+	if got := wrong(); len(got) > 0 {
+		t.Errorf("with what admission made of it: %+v", got)
+	}
+	o, err := b.of(statefulSets).Get(b, "orders-a", metav1.GetOptions{})
+	b.must(err)
+	b.must(unstructured.SetNestedField(o.Object, int64(61), "spec", "template", "spec", "terminationGracePeriodSeconds"))
+	_, err = b.of(statefulSets).Update(b, o, metav1.UpdateOptions{})
+	b.must(err)
+	if diff := cmp.Diff([]cluster.Fixture{{Name: "StatefulSet orders-a", Text: editedText}}, wrong()); diff != "" {
+		t.Errorf("edited as well: -want +got\n%s", diff)
+	}
+}
+
+// mirrors has the API server give the containers of StatefulSets in the namespace
+// another image.
+func (b *bench) mirrors(image string) {
+	b.Helper()
+	for resource, o := range map[string]map[string]any{
+		"mutatingadmissionpolicies": {"kind": "MutatingAdmissionPolicy", "spec": map[string]any{
+			"reinvocationPolicy": "Never",
+			"matchConstraints": map[string]any{"resourceRules": []any{map[string]any{
+				"apiGroups": []any{"apps"}, "apiVersions": []any{"v1"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{"statefulsets"},
+			}}},
+			"mutations": []any{map[string]any{"patchType": "JSONPatch", "jsonPatch": map[string]any{
+				"expression": `[JSONPatch{op: "replace", path: "/spec/template/spec/containers/0/image", value: "` + image + `"}]`,
+			}}},
+		}},
+		"mutatingadmissionpolicybindings": {"kind": "MutatingAdmissionPolicyBinding", "spec": map[string]any{
+			"policyName":     b.namespace,
+			"matchResources": map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": b.namespace}}},
+		}},
+	} {
+		all := b.client.Resource(schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: resource})
+		o["apiVersion"], o["metadata"] = "admissionregistration.k8s.io/v1", map[string]any{"name": b.namespace}
+		_, err := all.Create(b, &unstructured.Unstructured{Object: o}, metav1.CreateOptions{})
+		b.must(err)
+		b.Cleanup(func() { all.Delete(context.Background(), b.namespace, metav1.DeleteOptions{}) })
 	}
 }
