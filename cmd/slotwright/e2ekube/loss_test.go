@@ -51,15 +51,21 @@ func (b *bench) turnOver(names ...string) {
 	})
 	begin := time.Now()
 	b.reaches(3, 1)
-	b.eventually("every pod serves", func() bool {
-		for _, addr := range b.addresses() {
-			if text, err := b.ask(addr, "CLUSTER", "INFO"); err != nil || !strings.Contains(text, "cluster_state:ok") {
-				return false
-			}
-		}
-		return true
+	b.eventually("every pod serves and sends clients to where the others are", func() bool {
+		return !slices.ContainsFunc(b.addresses(), func(addr string) bool { return !b.serves(addr) })
 	})
 	b.Logf("%d pods deleted: whole again %s after all had addresses", len(names), time.Since(begin).Round(time.Millisecond))
+}
+
+// serves says whether a server serves and knows everybody where they are now.
+func (b *bench) serves(addr string) bool {
+	b.Helper()
+	state, err1 := b.ask(addr, "CLUSTER", "INFO")
+	nodes, err2 := b.ask(addr, "CLUSTER", "NODES")
+	if err1 != nil || err2 != nil || !strings.Contains(state, "cluster_state:ok") {
+		return false
+	}
+	return !slices.ContainsFunc(b.addresses(), func(other string) bool { return !strings.Contains(nodes, " "+other+"@") })
 }
 
 // Each comes back as another node, and the one before it is not in the way.
