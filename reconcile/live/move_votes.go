@@ -58,6 +58,12 @@ func (e *end) told(ctx context.Context, slots []int, owner string) (votes string
 		}
 		cmds = nil
 	}
+	return e.votesAfter(ctx, cmds)
+}
+
+// votesAfter sends commands and then asks how many votes the node has cast, "" when it
+// does not answer.
+func (e *end) votesAfter(ctx context.Context, cmds [][]any) string {
 	replies := e.spare(ctx, append(cmds, []any{"CLUSTER", "INFO"}))
 	at, _ := e.readEpochs(replies[len(cmds)].Value)
 	return at.votes
@@ -124,10 +130,7 @@ func (w *pair) poll(ctx context.Context) (counted map[*end]string, own uint64, e
 	votes := make([]string, len(w.others))
 	var all sync.WaitGroup
 	for i, e := range w.others {
-		all.Go(func() {
-			at, _ := e.readEpochs(e.spare(ctx, [][]any{{"CLUSTER", "INFO"}})[0].Value)
-			votes[i] = at.votes // "" when it does not answer
-		})
+		all.Go(func() { votes[i] = e.votesAfter(ctx, nil) })
 	}
 	to, err := w.to.epochs(ctx)
 	all.Wait()
