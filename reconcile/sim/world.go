@@ -12,6 +12,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"sync"
@@ -86,10 +87,7 @@ func (w *World) Add(addr string, opts Options) {
 	if opts.Version == "" {
 		opts.Version = "7.0.15"
 	}
-	s := &server{addr: addr, host: host, port: port, opts: opts, config: defaults()}
-	for name, value := range opts.Config {
-		s.config[name] = value
-	}
+	s := &server{addr: addr, host: host, port: port, opts: opts}
 	w.blank(s)
 	w.servers = append(w.servers, s)
 	w.at[addr] = s
@@ -105,8 +103,11 @@ func (w *World) blank(s *server) {
 	w.begin(s)
 }
 
-// begin starts s, which writes a stream of its own from then on.
+// begin starts s, which writes a stream of its own from then on. What CONFIG SET
+// changed before is gone: nobody rewrites a config file here.
 func (w *World) begin(s *server) {
+	s.config = defaults()
+	maps.Copy(s.config, s.opts.Config)
 	s.history = history{id: w.stream()}
 	s.start(w.now)
 }
