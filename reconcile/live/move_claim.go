@@ -169,6 +169,7 @@ func (w *pair) take(ctx context.Context, slots []int) error {
 // unless it is giving way to a replica. Valkey 8 and newer have their replicas
 // agree first, which an heir does not, and abort when a script has SETSLOT.
 func (e *end) take(ctx context.Context, slots []int, until int64, votes string) error {
+	cmds := setSlot(slots, "NODE", e.id)
 	var out []error
 	if e.sends {
 		if at, err := e.epochs(ctx); err == nil && at.votes != votes {
@@ -176,7 +177,8 @@ func (e *end) take(ctx context.Context, slots []int, until int64, votes string) 
 		}
 		out = e.setSlots(ctx, slots, "NODE", e.id)
 	} else {
-		out = e.inTime(ctx, until, votes, setSlot(slots, "NODE", e.id))
+		cmds = taking(slots, e.id)
+		out = e.inTime(ctx, until, votes, cmds)
 	}
 	i := slices.IndexFunc(out, func(err error) bool { return err != nil })
 	switch {
@@ -185,7 +187,23 @@ func (e *end) take(ctx context.Context, slots []int, until int64, votes string) 
 	case refused(out[i], "VOTED "):
 		return voted{e.name}
 	}
-	return fmt.Errorf("slot %d node at %s: %w", slots[i], e.name, out[i])
+	return fmt.Errorf("slot %v node at %s: %w", cmds[i][2], e.name, out[i])
+}
+
+// taking are the commands of a script by which a master takes slots it imports. For
+// each one that is marked it would tell all members at once, in a message of more than
+// 2 KB that they compare slot by slot (clusterBroadcastPong in clusterCommandSetSlot):
+// half of what a move of empty slots costs the servers. So only the last one still has
+// its mark, and what it tells then holds all of them. Nobody sees one without a mark
+// and an owner in between, for a script runs as a whole; and none is given back for
+// its mark, for the epoch outranks the source's before (outrank).
+func taking(slots []int, id string) [][]any {
+	var cmds [][]any
+	last := len(slots) - 1
+	for _, s := range slots[:last] {
+		cmds = append(cmds, setSlot([]int{s}, "STABLE")[0], setSlot([]int{s}, "NODE", id)[0])
+	}
+	return append(cmds, setSlot(slots[last:], "NODE", id)...)
 }
 
 // confirm asks the target whether it owns what it was told to take. The
