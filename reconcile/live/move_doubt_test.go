@@ -52,6 +52,7 @@ const doubted = 6
 func newDoubtful(t *testing.T) *doubtful {
 	t.Helper()
 	w := newWorld(t, 2, 1, "--cluster-node-timeout", "6000")
+	w.byKey()
 	nothing := func() {}
 	return &doubtful{
 		world: w, source: w.nodes[0], to: w.nodes[2], slot: 7, keys: tagged(tagOf(7), doubted), once: map[string]bool{},

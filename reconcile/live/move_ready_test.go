@@ -96,6 +96,7 @@ func TestASourceThatRefusesToSendIsNamed(t *testing.T) {
 func TestWhatRefusesEverySlotIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
+	w.byKey()
 	slots := ranged(0, 20)
 	want := w.fill(w.nodes[0], slots, 3)
 	w.must(w.nodes[2], "ACL", "SETUSER", "default", "-restore-asking")
@@ -111,6 +112,7 @@ func TestWhatRefusesEverySlotIsSaidOnce(t *testing.T) {
 func TestATargetThatLosesSightOfAnOwnerInMidMoveIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, 1)
+	w.byKey()
 	slots := ranged(0, 5)
 	want := w.fill(w.nodes[0], slots, 10)
 	m, blind := w.mover(), sync.Once{}
