@@ -35,6 +35,7 @@ func (m *merger) describe() {
 	}
 	for _, n := range m.nodes {
 		slices.Sort(n.Unreached)
+		slices.Sort(n.Misled)
 	}
 }
 
@@ -119,12 +120,16 @@ func (m *merger) findMoved(by *node) {
 			continue
 		}
 		l, n := &by.view.Lines[i], m.peers[k].self
+		told := n.Announced != "" && n.Announced == joinAddr(l.Host, l.Port)
+		if n.Announced != "" && !told {
+			n.Misled = append(n.Misled, by.Name)
+		}
 		lost := l.Flags.PFail || l.Flags.Fail || l.Flags.NoAddr || !l.Linked
 		if !lost {
 			continue
 		}
 		n.Unreached = append(n.Unreached, by.Name)
-		if n.Moved || n.Announced != "" && n.Announced == joinAddr(l.Host, l.Port) {
+		if n.Moved || told {
 			continue // what it announces comes back whatever it is told
 		}
 		known := n.Addr == "" || n.Addr == joinAddr(l.Host, l.Port) || n.Addr == joinAddr(l.Name, l.Port)

@@ -654,6 +654,22 @@ func TestANodeThatAnswersElsewhereHasMoved(t *testing.T) {
 	}
 }
 
+// A member that still has a link to a node knows it at an address that works, or
+// did a moment ago. It sends clients there, and not where the node announces itself.
+func TestWhoSendsClientsElsewhereThanANodeAnnounces(t *testing.T) {
+	for announces, want := range map[string][]string{"": nil, "10.0.0.2": nil, "10.0.9.2": {"n1", "n3", "n4"}} {
+		views := world(t, three)
+		views[1].Info.Config = map[string]string{AnnounceIP: announces}
+		seen := Merge(views)
+		if n := seen.Node("n2"); !reflect.DeepEqual(n.Misled, want) || n.Moved || n.Unreached != nil {
+			t.Errorf("it announces %q: %+v", announces, n)
+		}
+		if n := seen.Node("n1"); n.Misled != nil {
+			t.Errorf("n1 announces nothing: %v", n.Misled)
+		}
+	}
+}
+
 // What a node announces wrongly comes back whatever others are told: it has not
 // moved. Who has no link to it is told in any case.
 func TestANodeThatNobodyReachesWhereItAnnouncesItself(t *testing.T) {

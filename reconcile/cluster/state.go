@@ -125,6 +125,9 @@ type Node struct {
 	// Unreached are the names of answering members that know this member, which
 	// answers, and have no link to it. Empty at rest.
 	Unreached []string
+	// Misled are the names of answering members that send clients who ask for it
+	// elsewhere than to Announced. Empty at rest.
+	Misled []string
 
 	Master string   // ID of the master it follows; "" for a master
 	Slots  slot.Set // owned, by the merged view; empty for a replica

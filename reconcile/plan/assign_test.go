@@ -6,7 +6,27 @@ import (
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
+	"github.com/slotwright/slotwright/spec/slot"
 )
+
+// A cluster is in sync when nobody sends clients to where a node no longer is.
+func TestMembersThatSendClientsElsewhereAreWaitedFor(t *testing.T) {
+	want, now := spec.Topology{Name: "orders", Masters: 3, ZoneSpread: spec.Off}, cluster.State{Formed: true, Served: true}
+	for i := range 3 {
+		n := cluster.Node{Name: fmt.Sprintf("n%d", i), ID: fmt.Sprintf("id%d", i), Addr: fmt.Sprintf("10.0.0.%d:6379", i)}
+		n.Listed, n.Exists, n.Member, n.Ready = true, true, true, true
+		n.Slots.AddRange(i*slot.Count/3, (i+1)*slot.Count/3-1)
+		now.Nodes = append(now.Nodes, n)
+	}
+	if p := Make(want, now); len(p.Steps)+len(p.Holds) > 0 {
+		t.Fatalf("at rest there are %+v %+v", p.Steps, p.Holds)
+	}
+	now.Nodes[1].Announced, now.Nodes[1].Misled = "10.0.0.1:6379", []string{"n2"}
+	p := Make(want, now)
+	if len(p.Steps) > 0 || len(p.Holds) != 1 || p.Holds[0].Why != Wait || p.Holds[0].Code != ViewsDisagree || p.Holds[0].Node != "n1" {
+		t.Errorf("there are %+v %+v", p.Steps, p.Holds)
+	}
+}
 
 // Slots get an owner once all members reach each other. A node that nobody
 // reaches where it announces itself is told by name and address.

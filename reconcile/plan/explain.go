@@ -25,7 +25,7 @@ var explanations = map[Code]struct{ meaning, lift string }{
 		"Wait. It goes on by itself when the node has loaded.",
 	},
 	ViewsDisagree: {
-		"The members tell different stories about who owns a slot or who follows whom. Until they agree, nothing is assigned, moved, promoted or removed.",
+		"The members tell different stories about who owns a slot or who follows whom. Until they agree, nothing is assigned, moved, promoted or removed. Or one of them still sends clients to an address that a node no longer has.",
 		"Wait some seconds: gossip settles most of it. If it stays, compare CLUSTER NODES of the nodes named; a network that is cut in one direction is the usual reason.",
 	},
 	NotSynced: {

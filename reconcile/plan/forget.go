@@ -217,7 +217,7 @@ func (s *Step) forgotten(now *cluster.State) {
 		return
 	}
 	n.Member, n.Master, n.Slots, n.Epoch, n.Gone, n.Replaced = false, "", slot.Set{}, 0, false, false
-	n.UnknownAt, n.Unreached, n.Moved, n.Linked, n.Ready, n.Unproven = nil, nil, false, false, false, false
+	n.UnknownAt, n.Unreached, n.Misled, n.Moved, n.Linked, n.Ready, n.Unproven = nil, nil, nil, false, false, false, false
 	if n.Health == cluster.Up {
 		n.Keys = 0
 	}

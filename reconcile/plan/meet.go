@@ -77,7 +77,7 @@ func (s *Step) met(now *cluster.State) {
 	if n == nil {
 		return
 	}
-	n.Member, n.Moved, n.UnknownAt, n.Unreached, n.Ready = true, false, nil, nil, true
+	n.Member, n.Moved, n.UnknownAt, n.Unreached, n.Misled, n.Ready = true, false, nil, nil, nil, true
 	now.Formed = true
 }
 

@@ -78,6 +78,11 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return d.engineHold(i), true
 	case d.lagging(i):
 		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
+	case len(n.Misled) > 0:
+		return Hold{
+			Wait, ViewsDisagree, n.Name, fmt.Sprintf("%s does not know yet that %s is at %s, and sends clients elsewhere", some(n.Misled), n.Name, n.Announced),
+			"members usually tell each other within seconds",
+		}, true
 	}
 	return Hold{}, false
 }
