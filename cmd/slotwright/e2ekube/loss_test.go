@@ -22,7 +22,7 @@ func (b *bench) create(addresses []string) {
 }
 
 func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
-	b, _, _ := followed(t)
+	b, _, d := followed(t)
 	client := b.writes()
 
 	before := b.pods()
@@ -34,14 +34,14 @@ func TestPodsThatAreDeletedComeBackWithEveryKey(t *testing.T) {
 	b.reaches(3, 1)
 
 	t.Logf("longest time without an answer, one pod deleted: %s", client.end())
-	b.turnOver("orders-a-0", "orders-b-0", "orders-c-0") // half of the addresses
-	b.turnOver(slices.Sorted(maps.Keys(b.pods()))...)
+	b.turnOver(d, "orders-a-0", "orders-b-0", "orders-c-0") // half of the addresses
+	b.turnOver(d, slices.Sorted(maps.Keys(b.pods()))...)
 	client.check()
 }
 
 // turnOver has pods made anew all at once, which gives them other addresses, and
-// waits until everybody serves.
-func (b *bench) turnOver(names ...string) {
+// waits until the daemon says that all is well: clients find everything then.
+func (b *bench) turnOver(d *daemon, names ...string) {
 	b.Helper()
 	before := b.pods()
 	b.in(append([]string{"delete", "pod", "--wait=true"}, names...)...)
@@ -49,10 +49,11 @@ func (b *bench) turnOver(names ...string) {
 		now := b.pods()
 		return !slices.ContainsFunc(names, func(name string) bool { return now[name].uid == "" || now[name].uid == before[name].uid })
 	})
-	begin := time.Now()
+	begin, said := time.Now(), len(d.log.String())
+	b.eventually("it is in sync", func() bool { return strings.Contains(d.log.String()[said:], "state=InSync") })
 	b.reaches(3, 1)
 	for _, addr := range b.addresses() {
-		if !b.serves(addr) { // in sync is said when clients find everything
+		if !b.serves(addr) {
 			b.Errorf("%s does not serve, or sends clients to where no pod is", addr)
 		}
 	}
