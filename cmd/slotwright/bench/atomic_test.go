@@ -40,7 +40,8 @@ func (p *place) owned(i int) slot.Set {
 	return mine
 }
 
-// gather sends a quarter of each of three masters to the fourth.
+// gather sends a quarter of each of three masters to the fourth, and waits until all
+// say so: a source answers nobody while it drops what it gave.
 func (p *place) gather() {
 	p.b.Helper()
 	for i := range 3 {
@@ -48,6 +49,11 @@ func (p *place) gather() {
 	}
 	p.until(func() bool {
 		mine := p.owned(3)
+		for i := range 3 {
+			if shared := p.owned(i).Intersect(mine); !shared.Empty() {
+				return false
+			}
+		}
 		return mine.Len() >= slot.Count/4-3 // a quarter of each, rounded
 	})
 }
