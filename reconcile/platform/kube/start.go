@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
@@ -91,12 +92,29 @@ func (p *Platform) raise(ctx context.Context, o *object, least int) error {
 		}
 		live := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Replicas: new(int32(0))}}
 		if found != nil {
-			if err := typed(found, live); err != nil {
-				return err
-			}
+			err = typed(found, live)
+		} else {
+			*live.Spec.Replicas, err = p.left(ctx, o.GetName())
+		}
+		if err != nil {
+			return err
 		}
 		return p.api.apply(ctx, sized(o, live, max(least, replicasOf(live))))
 	})
+}
+
+// left is how many replicas cover the pods of a StatefulSet that is gone. Who deletes
+// one may leave its pods there (--cascade=orphan): the next one adopts them, and would
+// end those that it is not to have, with their slots.
+func (p *Platform) left(ctx context.Context, set string) (int32, error) {
+	all, err := list[corev1.Pod](ctx, p.api, pods, p.ownLabels())
+	out := 0
+	for _, pod := range all {
+		if of, ordinal, ok := split(pod.Name); ok && of == set {
+			out = max(out, ordinal+1)
+		}
+	}
+	return int32(out), err
 }
 
 // sized is a StatefulSet as it is to be applied over the one that is there. What

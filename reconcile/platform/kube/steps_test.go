@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
@@ -159,6 +160,30 @@ func TestWhoComesLateDoesNotLowerAStatefulSet(t *testing.T) {
 	b.must(late.Furnish(b))
 	if got := b.replicas(p)["orders-a"]; got != 3 {
 		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+// kubectl delete statefulset --cascade=orphan is how people get by what can't be
+// changed on one.
+func TestAStatefulSetThatIsMadeAgainHasThePodsThatWereLeft(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-3", "orders-b-0"}))
+	b.makePods(p)
+	now, err := p.look(b)
+	b.must(err)
+	for name := range now.pods {
+		_, err := b.of(pods).Patch(b, name, types.MergePatchType, []byte(`{"metadata":{"ownerReferences":null}}`), metav1.PatchOptions{})
+		b.must(err)
+	}
+	b.must(b.of(pods).Delete(b, "orders-a-1", metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	for _, name := range []string{"orders-a", "orders-b"} {
+		b.must(b.of(statefulSets).Delete(b, name, metav1.DeleteOptions{}))
+	}
+	b.must(p.Furnish(b))
+	want := map[string]int{"orders-a": 4, "orders-b": 1, "orders-c": 0}
+	if diff := cmp.Diff(want, b.replicas(p)); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 
