@@ -100,14 +100,19 @@ func (a api) patch(ctx context.Context, o *object, dryRun ...string) (*unstructu
 
 // scale sets the replicas of a StatefulSet that is as it was seen.
 func (a api) scale(ctx context.Context, set, version string, replicas int) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	text := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"spec":{"replicas":%d}}`, version, replicas)
-	_, err := a.of(statefulSets).Patch(ctx, set, types.MergePatchType, text, metav1.PatchOptions{FieldManager: manager})
-	if err != nil {
+	if err := a.change(ctx, set, version, fmt.Sprintf(`"replicas":%d`, replicas)); err != nil {
 		return fmt.Errorf("scale StatefulSet %s to %d: %w", set, replicas, err)
 	}
 	return nil
+}
+
+// change sets fields in the spec of a StatefulSet that is as it was seen.
+func (a api) change(ctx context.Context, set, version, fields string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	text := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"spec":{%s}}`, version, fields)
+	_, err := a.of(statefulSets).Patch(ctx, set, types.MergePatchType, text, metav1.PatchOptions{FieldManager: manager})
+	return err
 }
 
 // remove deletes exactly the object that was seen. One that is gone is no error.

@@ -1,11 +1,14 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/slotwright/slotwright/spec"
 )
 
 // Destroy removes the whole cluster: what clients see first, the StatefulSets
@@ -18,6 +21,9 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 	}
 	now, err := p.look(ctx)
 	if err != nil {
+		return err
+	}
+	if err := p.settleClaims(ctx, now); err != nil {
 		return err
 	}
 	if err := p.tidy(ctx); err != nil {
@@ -46,6 +52,30 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 	return p.await(ctx, grace+60, func(now *seen) string { // they end after their pods
 		if len(now.sets) > 0 {
 			return "some pods have not ended yet"
+		}
+		return ""
+	})
+}
+
+// settleClaims has what becomes of the claims be as the topology says: the commit that
+// removes the cluster may be the one that keeps them. The controller writes that into
+// the claims, where it decides, so what was seen is nothing before it has done so.
+func (p *Platform) settleClaims(ctx context.Context, now *seen) error {
+	want := cmp.Or(p.want.Platform.Kubernetes.Storage.WhenDeleted, spec.Retain)
+	for name, set := range now.sets {
+		if have := set.Spec.PersistentVolumeClaimRetentionPolicy; have == nil || string(have.WhenDeleted) == want || set.DeletionTimestamp != nil {
+			continue
+		}
+		field := fmt.Sprintf(`"persistentVolumeClaimRetentionPolicy":{"whenDeleted":%q}`, want)
+		if err := p.api.change(ctx, name, set.ResourceVersion, field); err != nil {
+			return fmt.Errorf("settle the claims of StatefulSet %s: %w", name, err)
+		}
+	}
+	return p.await(ctx, grace, func(now *seen) string {
+		for name, set := range now.sets {
+			if set.DeletionTimestamp == nil && set.Status.ObservedGeneration < set.Generation {
+				return fmt.Sprintf("the controller of StatefulSet %s has not taken in what becomes of its claims", name)
+			}
 		}
 		return ""
 	})

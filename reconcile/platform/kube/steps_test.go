@@ -339,48 +339,6 @@ func TestAPodThatDoesNotRunIsMadeAnewWhenItsTemplateChanged(t *testing.T) {
 	}
 }
 
-func TestTheClusterIsRemovedInOrderAndClaimsStay(t *testing.T) {
-	b := begins(t)
-	p := b.platform("plain")
-	b.must(p.Start(b, []string{"orders-a-0", "orders-b-0"}))
-	claim := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": map[string]any{"name": "data-orders-a-0"},
-		"spec": map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": "1Gi"}}}}}
-	_, err := b.of(claims).Create(b, claim, metav1.CreateOptions{})
-	b.must(err)
-	done := make(chan error, 1)
-	go func() { done <- p.Destroy(b, nil) }()
-	b.endSets(p) // what the garbage collector does
-	b.must(<-done)
-	for _, o := range p.set {
-		if found, err := b.get(b, o.resource, o.GetName()); err != nil || found != nil {
-			t.Errorf("%s is still there, %v", o, err)
-		}
-	}
-	if found, err := b.get(b, claims, "data-orders-a-0"); err != nil || found == nil {
-		t.Errorf("the claim is gone, %v", err)
-	}
-}
-
-// endSets lets StatefulSets go that wait for their pods to be collected.
-func (b *bench) endSets(p *Platform) {
-	b.Helper()
-	for ended := 0; ended < len(p.of(statefulSets)); {
-		now, err := p.look(b)
-		b.must(err)
-		for name, set := range now.sets {
-			if set.DeletionTimestamp == nil {
-				continue
-			}
-			o, err := b.of(statefulSets).Get(b, name, metav1.GetOptions{})
-			b.must(err)
-			o.SetFinalizers(nil)
-			_, err = b.of(statefulSets).Update(b, o, metav1.UpdateOptions{})
-			b.must(err)
-			ended++
-		}
-	}
-}
-
 func TestSecretsAreReadAndNeverTold(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain")
