@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/csaupgrade"
 )
 
 // api is one namespace of the API server.
@@ -76,10 +78,35 @@ func typed(in *unstructured.Unstructured, out any) error {
 
 // apply brings an object to what o says, and takes over its fields from whoever
 // set them: they are labelled as slotwright's. A resource version in o makes it
-// fail when the object changed since.
+// fail when the object changed since, be it by what was taken over.
 func (a api) apply(ctx context.Context, o *object) error {
 	_, err := a.patch(ctx, o)
+	if apierrors.IsInvalid(err) && a.takeOver(ctx, o) {
+		_, err = a.patch(ctx, o)
+	}
 	return err
+}
+
+// takeOver makes what others wrote in an object slotwright's own, so that to apply it
+// takes away what is not wanted of it. That is needed where theirs can't stand beside
+// ours, such as another kind of probe. What slotwright remembers there stays.
+func (a api) takeOver(ctx context.Context, o *object) bool {
+	found, err := a.get(ctx, o.resource, o.GetName())
+	if err != nil || found == nil {
+		return false
+	}
+	others := sets.New[string]()
+	for _, entry := range found.GetManagedFields() {
+		others.Insert(entry.Manager)
+	}
+	text, err := csaupgrade.UpgradeManagedFieldsPatch(found, others.Delete(manager, memory), manager)
+	if err != nil || len(text) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = a.of(o.resource).Patch(ctx, o.GetName(), types.JSONPatchType, text, metav1.PatchOptions{FieldManager: manager})
+	return err == nil
 }
 
 // patch applies an object, or with dryRun tells only what it would be then.

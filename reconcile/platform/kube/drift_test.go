@@ -141,6 +141,52 @@ func TestATemplateThatSomebodyEditedIsPutBackAndItsPodsAreMadeAnew(t *testing.T)
 	}
 }
 
+// kubectl edit may put something in the place of ours that ours can't stand beside.
+func TestWhatSomebodyPutInThePlaceOfOursIsPutBack(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	b.must(p.KeepServed(b))
+	edit := func(kind schema.GroupVersionResource, name string, change func(spec map[string]any)) {
+		o, err := b.of(kind).Get(b, name, metav1.GetOptions{})
+		b.must(err)
+		change(o.Object["spec"].(map[string]any))
+		_, err = b.of(kind).Update(b, o, metav1.UpdateOptions{FieldManager: "kubectl-edit"})
+		b.must(err)
+	}
+	server := func(spec map[string]any) map[string]any {
+		containers, _, _ := unstructured.NestedFieldNoCopy(spec, "template", "spec", "containers")
+		return containers.([]any)[0].(map[string]any)
+	}
+	edit(services, "orders", func(spec map[string]any) { spec["ports"].([]any)[0].(map[string]any)["port"] = int64(7000) })
+	edit(budgets, "orders", func(spec map[string]any) {
+		delete(spec, "maxUnavailable")
+		spec["minAvailable"] = int64(1)
+	})
+	edit(statefulSets, "orders-a", func(spec map[string]any) {
+		server(spec)["livenessProbe"] = map[string]any{"exec": map[string]any{"command": []any{"true"}}}
+	})
+	edit(statefulSets, "orders-b", func(spec map[string]any) {
+		server(spec)["env"].([]any)[0] = map[string]any{"name": "POD_IP", "value": "10.0.0.1"}
+	})
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	want := []cluster.Fixture{
+		{Name: "Service orders", Text: "differs"}, {Name: "PodDisruptionBudget orders", Text: "differs"},
+		{Name: "StatefulSet orders-a", Text: editedText}, {Name: "StatefulSet orders-b", Text: editedText},
+	}
+	if diff := cmp.Diff(want, wrong); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	b.must(p.Start(b, []string{"orders-a-1"}))
+	if wrong, err = p.Fixtures(b); err != nil || len(wrong) > 0 {
+		t.Errorf("put back, and still wrong: %+v, %v", wrong, err)
+	}
+	if _, err := p.Places(b); err != nil || !p.Served() {
+		t.Errorf("that the cluster has served is forgotten, %v", err)
+	}
+}
+
 func TestACopyOfAStatefulSetIsNotOfTheCluster(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain")

@@ -64,15 +64,16 @@ func (p *Platform) fixture(ctx context.Context, o *object) (cluster.Fixture, err
 
 // wouldChange asks the API server whether to apply a StatefulSet again would change
 // anything. What a cluster's own admission made of it, such as the name of a mirror
-// before that of an image, is no edit: it would come back each time. Where a dry run
-// is refused nobody can tell, and it is left as it is.
+// before that of an image, is no edit: it would come back each time. An edit that
+// ours can't stand beside is one. Where a dry run is refused otherwise nobody can tell,
+// and it is left as it is.
 func (p *Platform) wouldChange(ctx context.Context, o *object, found *unstructured.Unstructured) bool {
 	live := &appsv1.StatefulSet{}
 	if typed(found, live) != nil {
 		return false
 	}
 	then, err := p.api.patch(ctx, sized(o, live, replicasOf(live)), metav1.DryRunAll)
-	return err == nil && then.GetGeneration() != found.GetGeneration()
+	return apierrors.IsInvalid(err) || err == nil && then.GetGeneration() != found.GetGeneration()
 }
 
 // unavailable reports whether objects of a kind that no cluster needs can't be had
