@@ -73,10 +73,15 @@ func (p *Platform) adoptedSet(ctx context.Context) (*appsv1.StatefulSet, string,
 }
 
 // withPods adds the pods that the StatefulSets made: a label alone makes nobody
-// a member.
+// a member. With other numbers than ours, one that is lowered would end other pods
+// than those that left.
 func (p *Platform) withPods(ctx context.Context, sets []appsv1.StatefulSet, labels string) (*seen, error) {
 	out := &seen{sets: map[string]*appsv1.StatefulSet{}, pods: map[string]*corev1.Pod{}}
 	for i := range sets {
+		if o := sets[i].Spec.Ordinals; o != nil && o.Start != 0 {
+			return nil, fmt.Errorf("StatefulSet %s in namespace %s numbers its pods from %d (spec.ordinals.start), and slotwright knows pods that are numbered from 0",
+				sets[i].Name, p.api.namespace, o.Start)
+		}
 		out.sets[sets[i].Name] = &sets[i]
 	}
 	all, err := list[corev1.Pod](ctx, p.api, pods, labels)
