@@ -26,21 +26,12 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 	if err := p.settleClaims(ctx, now); err != nil {
 		return err
 	}
-	if err := p.tidy(ctx); err != nil {
+	all, err := p.around(ctx)
+	if err != nil {
 		return err
 	}
-	for _, o := range slices.Backward(p.set) {
-		if o.resource == statefulSets {
-			continue
-		}
-		found, err := p.api.get(ctx, o.resource, o.GetName())
-		if err != nil && !unavailable(o.resource, err) {
-			return err
-		}
-		if found == nil || !p.ours(found) {
-			continue
-		}
-		if err := p.api.remove(ctx, o.resource, o.GetName(), found.GetUID(), metav1.DeletePropagationBackground); err != nil {
+	for _, o := range slices.Backward(all) {
+		if err := p.api.remove(ctx, o.resource, o.GetName(), o.GetUID(), metav1.DeletePropagationBackground); err != nil {
 			return err
 		}
 	}
@@ -55,6 +46,25 @@ func (p *Platform) Destroy(ctx context.Context, _ []string) error {
 		}
 		return ""
 	})
+}
+
+// around are the cluster's objects besides its StatefulSets, in the order they are made.
+func (p *Platform) around(ctx context.Context) ([]*object, error) {
+	var out []*object
+	for _, o := range p.set {
+		if o.resource == statefulSets {
+			continue
+		}
+		found, err := p.api.get(ctx, o.resource, o.GetName())
+		if err != nil && !unavailable(o.resource, err) {
+			return nil, err
+		}
+		if found != nil && p.ours(found) && found.GetDeletionTimestamp() == nil {
+			out = append(out, &object{o.resource, found})
+		}
+	}
+	left, err := p.leftOver(ctx)
+	return append(out, left...), err
 }
 
 // settleClaims has what becomes of the claims be as the topology says: the commit that

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/slotwright/slotwright/reconcile/cluster"
 	"github.com/slotwright/slotwright/spec"
 )
 
@@ -59,6 +60,44 @@ func (b *bench) endSets(p *Platform) {
 				b.must(err)
 			}
 		}
+	}
+}
+
+// Somebody may have deleted the StatefulSets by hand before.
+func TestWhatIsLeftOfAClusterWithoutStatefulSetsIsRemoved(t *testing.T) {
+	b := begins(t)
+	topology := b.platform("plain").want
+	topology.Platform.Kubernetes.NetworkPolicy = true
+	p, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	b.must(p.Furnish(b))
+	b.service("others")
+	for _, set := range p.of(statefulSets) {
+		b.must(b.of(statefulSets).Delete(b, set.GetName(), metav1.DeleteOptions{}))
+	}
+	topology = b.platform("plain").want
+	topology.State, topology.Allow.Delete = spec.Absent, "orders"
+	gone, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	there := func() []string {
+		places, err := gone.Places(b)
+		b.must(err)
+		return names(places, func(p cluster.Place) bool { return p.Exists })
+	}
+	if got := there(); len(got) != 6 {
+		t.Errorf("with a Service and more of it there, only %v are", got)
+	}
+	b.must(gone.Destroy(b, nil))
+	if got := there(); len(got) > 0 {
+		t.Errorf("with all removed, %v are there", got)
+	}
+	for _, o := range p.set {
+		if found, err := b.get(b, o.resource, o.GetName()); err != nil || found != nil {
+			t.Errorf("%s is still there, %v", o, err)
+		}
+	}
+	if found, err := b.get(b, services, "others"); err != nil || found == nil {
+		t.Errorf("the Service of somebody else is gone, %v", err)
 	}
 }
 

@@ -26,7 +26,7 @@ func (p *Platform) place(now *seen, s seat, zones, why map[string]string) cluste
 	pod := now.pods[s.pod]
 	out := cluster.Place{Name: s.pod, Zone: s.zone, Exists: s.ordinal < now.replicas(s.set)}
 	if p.want.State == spec.Absent {
-		out.Exists = now.sets[s.set] != nil
+		out.Exists = now.sets[s.set] != nil || now.rest
 	}
 	if p.adopted() == "" {
 		out.Alias = net.JoinHostPort(hostOf(p.want, s.pod), strconv.Itoa(clientPort))

@@ -13,12 +13,14 @@ import (
 	apilabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
 )
 
 // seen are the StatefulSets and pods of the cluster at one moment, by name.
 type seen struct {
 	sets map[string]*appsv1.StatefulSet
 	pods map[string]*corev1.Pod
+	rest bool // the StatefulSets are gone, and of what was around them something is there
 }
 
 // look asks for the StatefulSets and then for their pods.
@@ -128,6 +130,13 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 		return nil, err
 	}
 	p.remember(now)
+	if p.want.State == spec.Absent && len(now.sets) == 0 {
+		around, err := p.around(ctx)
+		if err != nil {
+			return nil, err
+		}
+		now.rest = len(around) > 0
+	}
 	zones, err := p.machines(ctx, now)
 	if err != nil {
 		return nil, err
