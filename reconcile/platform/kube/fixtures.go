@@ -177,13 +177,14 @@ func fixedPart(want, have *appsv1.StatefulSet) string {
 }
 
 // within reports whether everything in want is in have: the API server adds
-// defaults and takes nothing away.
+// defaults and takes nothing away. A selector with more in it chooses less.
 func within(want, have any) bool {
 	switch want := want.(type) {
 	case map[string]any:
 		have, ok := have.(map[string]any)
 		for key, value := range want {
-			if !ok || !within(value, have[key]) {
+			exactly := key == "selector" || key == "podSelector"
+			if !ok || !within(value, have[key]) || exactly && !within(have[key], value) {
 				return false
 			}
 		}

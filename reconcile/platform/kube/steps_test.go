@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
@@ -257,6 +258,42 @@ func TestWhatSomebodyChangedIsSeenAndPutBack(t *testing.T) {
 	}
 	if got := b.replicas(p)["orders-a"]; got != 1 {
 		t.Errorf("orders-a has %d replicas", got)
+	}
+}
+
+// With one label more a Service leads nowhere, a budget lets every pod be evicted, and
+// a policy leaves the bus open.
+func TestASelectorThatSomebodyNarrowedIsPutBack(t *testing.T) {
+	b := begins(t)
+	p := b.platform("everything")
+	for _, o := range p.set[:5] {
+		b.must(p.api.apply(b, o))
+	}
+	for kind, where := range map[schema.GroupVersionResource]string{
+		services: `"selector":{"app":"x"}`, budgets: `"selector":{"matchLabels":{"app":"x"}}`, networkPolicies: `"podSelector":{"matchLabels":{"app":"x"}}`,
+	} {
+		_, err := b.of(kind).Patch(b, "sessions", types.MergePatchType, []byte(`{"spec":{`+where+`}}`), metav1.PatchOptions{})
+		b.must(err)
+	}
+	wrong := func() []string {
+		all, err := p.Fixtures(b)
+		b.must(err)
+		var out []string
+		for _, f := range all {
+			if f.Text == "differs" {
+				out = append(out, f.Name)
+			}
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"Service sessions", "PodDisruptionBudget sessions", "NetworkPolicy sessions"}, wrong()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	for _, o := range p.set[:5] {
+		b.must(p.api.apply(b, o))
+	}
+	if got := wrong(); len(got) > 0 {
+		t.Errorf("put back, and %v still differ", got)
 	}
 }
 
