@@ -4,16 +4,21 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec"
 )
 
 func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
@@ -51,6 +56,39 @@ func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
 	}
 }
 
+// Who may look at everything in a namespace reads ServiceMonitors, and makes none.
+func TestAServiceMonitorThatMayNotBeMadeIsNoObstacle(t *testing.T) {
+	b := begins(t)
+	admin := b.platform("plain")
+	b.installServiceMonitors(admin)
+	client, _, _ := b.shipped()
+	for _, o := range []map[string]any{
+		{"kind": "Role", "rules": []any{map[string]any{
+			"apiGroups": []any{serviceMonitors.Group}, "resources": []any{serviceMonitors.Resource}, "verbs": []any{"get", "list", "watch"},
+		}}},
+		{
+			"kind": "RoleBinding", "roleRef": map[string]any{"apiGroup": rbacv1.GroupName, "kind": "Role", "name": "view"},
+			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "slotwright"}},
+		},
+	} {
+		o["apiVersion"], o["metadata"] = rbacv1.SchemeGroupVersion.String(), map[string]any{"name": "view"}
+		b.grant(&unstructured.Unstructured{Object: o}, map[string]bool{})
+	}
+	topology := admin.want
+	topology.Platform.Kubernetes.ServiceMonitor = &spec.ServiceMonitor{Port: "metrics"}
+	p, err := New(topology, client)
+	b.must(err)
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	if got := b.replicas(p)["orders-a"]; got != 1 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	if len(wrong) != 1 || wrong[0].Lift == "" || !strings.Contains(wrong[0].Text, "forbidden") {
+		t.Errorf("%+v", wrong)
+	}
+}
+
 // installServiceMonitors has the API server know the kind, as the Prometheus Operator
 // does, and waits until it serves it.
 func (b *bench) installServiceMonitors(p *Platform) {
@@ -68,7 +106,14 @@ func (b *bench) installServiceMonitors(p *Platform) {
 		},
 	}}, metav1.CreateOptions{})
 	b.must(err)
-	b.Cleanup(func() { kinds.Delete(context.Background(), name, metav1.DeleteOptions{}) })
+	b.Cleanup(func() {
+		b.must(kinds.Delete(b, name, metav1.DeleteOptions{}))
+		b.soon("the kind is gone", func() bool {
+			_, left := kinds.Get(b, name, metav1.GetOptions{})
+			_, served := p.api.get(b, serviceMonitors, "none")
+			return apierrors.IsNotFound(left) && errors.Is(served, errUnknownKind)
+		})
+	})
 	b.soon("the kind is served", func() bool {
 		_, err := p.api.get(b, serviceMonitors, "none")
 		return err == nil

@@ -46,6 +46,13 @@ func (p *Platform) Fixtures(ctx context.Context) ([]cluster.Fixture, error) {
 
 func (p *Platform) fixture(ctx context.Context, o *object) (cluster.Fixture, error) {
 	found, err := p.api.get(ctx, o.resource, o.GetName())
+	f := cluster.Fixture{}
+	if err == nil {
+		f = p.compare(o, found)
+	}
+	if o.resource == serviceMonitors && f.Text != "" && !f.Taken {
+		_, err = p.api.patch(ctx, o, metav1.DryRunAll) // who may read one may not be let make it
+	}
 	switch {
 	case unavailable(o.resource, err):
 		return cluster.Fixture{
@@ -54,9 +61,7 @@ func (p *Platform) fixture(ctx context.Context, o *object) (cluster.Fixture, err
 		}, nil
 	case err != nil:
 		return cluster.Fixture{}, err
-	}
-	f := p.compare(o, found)
-	if f.Text == editedText && !p.wouldChange(ctx, o, found) {
+	case f.Text == editedText && !p.wouldChange(ctx, o, found):
 		return cluster.Fixture{}, nil
 	}
 	return f, nil
@@ -77,7 +82,7 @@ func (p *Platform) wouldChange(ctx context.Context, o *object, found *unstructur
 }
 
 // unavailable reports whether objects of a kind that no cluster needs can't be had
-// here: nobody installed it, or slotwright may not read it.
+// here: nobody installed it, or slotwright may not read or make it.
 func unavailable(kind schema.GroupVersionResource, err error) bool {
 	return errors.Is(err, errUnknownKind) || kind == serviceMonitors && apierrors.IsForbidden(err)
 }

@@ -74,7 +74,7 @@ func (p *Platform) furnish(ctx context.Context, need map[string]int) error {
 		if o.resource == statefulSets {
 			do = func(ctx context.Context, o *object) error { return p.raise(ctx, o, need[o.GetName()]) }
 		}
-		if err := do(ctx, o); err != nil {
+		if err := do(ctx, o); err != nil && !unavailable(o.resource, err) {
 			return err
 		}
 	}
