@@ -125,13 +125,23 @@ func sized(o *object, live *appsv1.StatefulSet, replicas int) *object {
 	spec["replicas"] = int64(replicas)
 	if live.ResourceVersion != "" {
 		out.SetResourceVersion(live.ResourceVersion)
-		delete(spec, "volumeClaimTemplates")
-		if len(live.Spec.VolumeClaimTemplates) > 0 {
-			all := plain(&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: live.Spec.VolumeClaimTemplates}})
-			spec["volumeClaimTemplates"] = all["spec"].(map[string]any)["volumeClaimTemplates"]
-		}
+		keepClaims(spec, live)
 	}
 	return &object{o.resource, out}
+}
+
+// keepClaims leaves a StatefulSet with claims or without, as it was made. Where its
+// pods mount claims that it can't have, their data is where it was, too.
+func keepClaims(spec map[string]any, live *appsv1.StatefulSet) {
+	const claims = "volumeClaimTemplates"
+	if len(live.Spec.VolumeClaimTemplates) > 0 {
+		all := plain(&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: live.Spec.VolumeClaimTemplates}})
+		spec[claims] = all["spec"].(map[string]any)[claims]
+	} else if spec[claims] != nil {
+		delete(spec, claims)
+		pod := spec["template"].(map[string]any)["spec"].(map[string]any)
+		pod["volumes"] = append(pod["volumes"].([]any), map[string]any{"name": "data", "emptyDir": map[string]any{}})
+	}
 }
 
 var errTaken = errors.New("the name is taken by somebody else's")

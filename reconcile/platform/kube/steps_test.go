@@ -315,6 +315,25 @@ func TestAnotherSizeOfVolumesIsToldAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestStorageThatComesTooLateIsToldAndPodsAreMadeWithout(t *testing.T) {
+	b := begins(t)
+	topology := b.platform("plain").want
+	topology.Platform.Kubernetes.Storage = spec.Storage{}
+	p, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
+	b.must(p.Start(b, []string{"orders-a-0"}))
+	p = b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-1"}))
+	if got := b.replicas(p)["orders-a"]; got != 2 {
+		t.Errorf("orders-a has %d replicas", got)
+	}
+	wrong, err := p.Fixtures(b)
+	b.must(err)
+	if len(wrong) != 3 || wrong[0].Lift == "" || !strings.Contains(wrong[0].Text, "made with storage, or without") {
+		t.Errorf("%+v", wrong)
+	}
+}
+
 func TestPodsSayWhereTheyAreAndWhatTheyLack(t *testing.T) {
 	b := begins(t)
 	p := b.platform("plain")
