@@ -102,7 +102,11 @@ func TestATemplateThatIsNoneIsAMistakeOfTheTopology(t *testing.T) {
 	}{
 		"an unknown field": {
 			template: map[string]any{"spec": map[string]any{"tolerationz": []any{}}},
-			want:     `plain.yaml:1: spec.platform.kubernetes.podTemplate: unknown field "tolerationz"`,
+			want:     `plain.yaml:1: spec.platform.kubernetes.podTemplate: unknown field "spec.tolerationz"`,
+		},
+		"a field in another case": { // it was ignored
+			template: map[string]any{"spec": map[string]any{"Containers": []any{map[string]any{"name": "redis", "image": "redis:8.0"}}}},
+			want:     `podTemplate: unknown field "spec.Containers"`,
 		},
 		"a value of another kind": {
 			template: map[string]any{"spec": map[string]any{"priorityClassName": 1}}, want: "podTemplate: ",

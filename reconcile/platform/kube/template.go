@@ -1,10 +1,10 @@
 package kube
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/slotwright/slotwright/spec"
 )
@@ -106,18 +107,17 @@ func merged(t spec.Topology, ours *corev1.PodTemplateSpec) (*corev1.PodTemplateS
 }
 
 // strict reads free YAML into a type of Kubernetes; a field that the type does
-// not have is an error.
+// not have, or writes in another case, is an error.
 func strict(in, out any) error {
 	text, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(out); err != nil {
+	unknown, err := kjson.UnmarshalStrict(text, out)
+	if err != nil {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return nil
+	return errors.Join(unknown...)
 }
 
 // withoutOrders leaves out the directives of a strategic merge patch, which no
