@@ -189,7 +189,12 @@ func TestATemplateThatSomebodyEditedIsPutBackAndItsPodsAreMadeAnew(t *testing.T)
 // kubectl edit may put something in the place of ours that ours can't stand beside.
 func TestWhatSomebodyPutInThePlaceOfOursIsPutBack(t *testing.T) {
 	b := begins(t)
-	p := b.platform("plain")
+	topology := b.platform("plain").want
+	topology.Platform.Kubernetes.PodTemplate = map[string]any{"spec": map[string]any{
+		"volumes": []any{map[string]any{"name": "scratch", "emptyDir": map[string]any{}}},
+	}}
+	p, err := New(topology, &Client{Interface: b.client})
+	b.must(err)
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	b.must(p.KeepServed(b))
 	edit := func(kind schema.GroupVersionResource, name string, change func(spec map[string]any)) {
@@ -211,6 +216,14 @@ func TestWhatSomebodyPutInThePlaceOfOursIsPutBack(t *testing.T) {
 	edit(statefulSets, "orders-a", func(spec map[string]any) {
 		server(spec)["livenessProbe"] = map[string]any{"exec": map[string]any{"command": []any{"true"}}}
 	})
+	edit(statefulSets, "orders-c", func(spec map[string]any) {
+		all, _, _ := unstructured.NestedFieldNoCopy(spec, "template", "spec", "volumes")
+		for i, v := range all.([]any) {
+			if name := v.(map[string]any)["name"]; name == "scratch" {
+				all.([]any)[i] = map[string]any{"name": name, "hostPath": map[string]any{"path": "/tmp"}}
+			}
+		}
+	})
 	edit(statefulSets, "orders-b", func(spec map[string]any) {
 		server(spec)["env"].([]any)[0] = map[string]any{"name": "POD_IP", "value": "10.0.0.1"}
 	})
@@ -218,7 +231,7 @@ func TestWhatSomebodyPutInThePlaceOfOursIsPutBack(t *testing.T) {
 	b.must(err)
 	want := []cluster.Fixture{
 		{Name: "Service orders", Text: "differs"}, {Name: "PodDisruptionBudget orders", Text: "differs"},
-		{Name: "StatefulSet orders-a", Text: editedText}, {Name: "StatefulSet orders-b", Text: editedText},
+		{Name: "StatefulSet orders-a", Text: editedText}, {Name: "StatefulSet orders-b", Text: editedText}, {Name: "StatefulSet orders-c", Text: editedText},
 	}
 	if diff := cmp.Diff(want, wrong); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -193,7 +193,7 @@ func within(want, have any) bool {
 				return false
 			}
 		}
-		return ok || len(want) == 0
+		return ok
 	case []any:
 		have, ok := have.([]any)
 		if !ok || len(have) < len(want) {
