@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"embed"
 	"fmt"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -191,10 +192,9 @@ func serviceMonitor(t spec.Topology, m *spec.ServiceMonitor) *unstructured.Unstr
 	}}}
 	out.SetName(t.Name)
 	out.SetNamespace(t.Platform.Kubernetes.Namespace)
-	all := labels(t)
-	for name, value := range m.Labels {
-		all[name] = value
-	}
+	all := map[string]string{}
+	maps.Copy(all, m.Labels)
+	maps.Copy(all, labels(t)) // by them it is known for ours
 	out.SetLabels(all)
 	return out
 }

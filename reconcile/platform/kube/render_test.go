@@ -95,6 +95,20 @@ func TestTheScriptsAreShell(t *testing.T) {
 	}
 }
 
+// Without its label what slotwright made would be somebody else's to it.
+func TestLabelsOfAServiceMonitorLeaveItOurs(t *testing.T) {
+	topology := load(t, "plain")
+	topology.Platform.Kubernetes.ServiceMonitor = &spec.ServiceMonitor{Port: "metrics", Labels: map[string]string{clusterLabel: "all", "release": "prometheus"}}
+	p, err := New(topology, &Client{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := p.of(serviceMonitors)[0]
+	if !p.ours(made.Unstructured) || made.GetLabels()["release"] != "prometheus" {
+		t.Errorf("labels %v", made.GetLabels())
+	}
+}
+
 func TestATemplateThatIsNoneIsAMistakeOfTheTopology(t *testing.T) {
 	for name, wrong := range map[string]struct {
 		template, resources map[string]any
