@@ -34,10 +34,14 @@ func (p *Platform) look(ctx context.Context) (*seen, error) {
 		return nil, err
 	}
 	sets = slices.DeleteFunc(sets, func(s appsv1.StatefulSet) bool { // a copy has the labels of its original
-		return s.Name != setName(p.want, s.Labels[zoneLabel])
+		return s.Name != setName(p.want, zoneIn(&s))
 	})
 	return p.withPods(ctx, sets, labels)
 }
+
+// zoneIn is the zone that a StatefulSet was made for, by its selector, which nobody can
+// change: its labels are as they may be.
+func zoneIn(set *appsv1.StatefulSet) string { return set.Spec.Selector.MatchLabels[zoneLabel] }
 
 // ownLabels chooses what slotwright made for the cluster.
 func (p *Platform) ownLabels() string { return apilabels.FormatLabels(selector(p.want)) }
@@ -152,7 +156,7 @@ func (p *Platform) Places(ctx context.Context) ([]cluster.Place, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.sets)) {
 		for ordinal := range now.replicas(name) {
-			s := seat{pod: podName(name, ordinal), zone: now.sets[name].Labels[zoneLabel], set: name, ordinal: ordinal}
+			s := seat{pod: podName(name, ordinal), zone: zoneIn(now.sets[name]), set: name, ordinal: ordinal}
 			if !listed[s.pod] {
 				out = append(out, p.place(now, s, zones, why))
 			}

@@ -130,6 +130,20 @@ func TestAStatefulSetThatChangedMeanwhileIsNotScaled(t *testing.T) {
 	}
 }
 
+func TestAStatefulSetIsKnownForItsZoneWithoutThatLabel(t *testing.T) {
+	b := begins(t)
+	p := b.platform("plain")
+	b.must(p.Start(b, []string{"orders-a-0", "orders-a-2"}))
+	_, err := b.of(statefulSets).Patch(b, "orders-a", types.MergePatchType, []byte(`{"metadata":{"labels":{"slotwright/zone":null}}}`), metav1.PatchOptions{})
+	b.must(err)
+	places, err := p.Places(b)
+	b.must(err)
+	there := names(places, func(p cluster.Place) bool { return p.Exists && p.Zone == "a" })
+	if diff := cmp.Diff([]string{"orders-a-0", "orders-a-1", "orders-a-2"}, there); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // pause calls meanwhile before the first request that applies a StatefulSet.
 type pause struct {
 	next      http.RoundTripper
