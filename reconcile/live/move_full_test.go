@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/slotwright/slotwright/reconcile/cluster"
+	"github.com/slotwright/slotwright/spec/slot"
 )
 
 // overfull has a server use more than its maxmemory, as one that evicts nothing
@@ -54,5 +55,32 @@ func TestKeysAstrayAreCountedAtAFullMaster(t *testing.T) {
 	}
 	if len(seen.Open) != 1 || seen.Open[0].Slot != 5 || seen.Open[0].Stray != 1 || seen.Open[0].At != "n1" {
 		t.Errorf("found %+v", seen.Open)
+	}
+}
+
+// Whether slots hold all keys of a server one script tells, of a full server as well.
+// Where it is refused nobody knows, and the other slots are counted one by one.
+func TestOneScriptTellsWhetherSlotsHoldAllKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2, 0)
+	n, c := w.nodes[0], open(t, &inventory{}, Access{})
+	w.fill(n, ranged(3, 8), 4)
+	hold := func(slots slot.Set, want bool) {
+		t.Helper()
+		if got, err := c.holdAll(t.Context(), n.addr, 0, slots); got != want || err != nil {
+			t.Errorf("slots %s hold all keys: %t, %v", slots, got, err)
+		}
+	}
+	hold(ranged(0, 8191), true)
+	hold(ranged(3, 4).Union(ranged(5, 5)).Union(ranged(6, 100)), true)
+	hold(ranged(3, 5).Union(ranged(7, 8)), false)
+	hold(slot.Set{}, false)
+	w.overfull(n)
+	hold(ranged(0, 8191), true)
+	w.must(n, "ACL", "SETUSER", "default", "-eval_ro")
+	hold(ranged(0, 8191), false)
+	w.kill(n)
+	if _, err := c.holdAll(t.Context(), n.addr, 0, ranged(0, 8191)); err == nil {
+		t.Error("a server that is gone tells that it holds none")
 	}
 }

@@ -137,29 +137,33 @@ func (c *Cluster) tally(ctx context.Context, addr string, db int, slots slot.Set
 	return counts, nil
 }
 
-// holdAll says whether slots hold all keys of one database. It is one transaction,
-// or what clients write meanwhile would pass for a difference. A server that uses
-// more than its maxmemory queues no commands: there it can't be said.
+// summing counts the keys of ranges of slots, and all keys of the database. A script
+// is one moment, or what clients write meanwhile would pass for a difference. It
+// reads only, so a server that uses more than its maxmemory runs it, too.
+const summing = `
+local sum = 0
+for i = 1, #ARGV, 2 do
+  for slot = tonumber(ARGV[i]), tonumber(ARGV[i + 1]) do sum = sum + redis.call('CLUSTER', 'COUNTKEYSINSLOT', slot) end
+end
+return {sum, redis.call('DBSIZE')}`
+
+// holdAll says whether slots hold all keys of one database. Where the script is
+// refused it can't be said.
 func (c *Cluster) holdAll(ctx context.Context, addr string, db int, slots slot.Set) (bool, error) {
-	cmds, _ := counting(db, slots)
-	cmds = slices.Insert(cmds, 1, []any{"MULTI"})
-	replies := c.conn(addr).Pipe(ctx, append(cmds, []any{"DBSIZE"}, []any{"EXEC"}, []any{"SELECT", 0}))
-	if err := refusal(replies); err != nil {
-		if refused(err, "OOM ") {
-			return false, nil
-		}
-		return false, err
+	script := []any{"EVAL_RO", summing, 0}
+	for _, r := range slots.Ranges() {
+		script = append(script, r.First, r.Last)
 	}
-	values, _ := replies[len(replies)-2].Value.([]any)
-	if len(values) != slots.Len()+1 {
-		return false, fmt.Errorf("%w: EXEC answers %d values for %d commands", errReply, len(values), slots.Len()+1)
+	r := c.conn(addr).Pipe(ctx, [][]any{{"SELECT", db}, script, {"SELECT", 0}})[1]
+	var refused ServerError
+	if errors.As(r.Err, &refused) {
+		return false, nil
 	}
-	var sum int64
-	for _, v := range values[:slots.Len()] {
-		n, _ := v.(int64)
-		sum += n
+	counts, _ := r.Value.([]any)
+	if r.Err == nil && len(counts) != 2 {
+		r.Err = fmt.Errorf("%w: EVAL_RO answers %v", errReply, r.Value)
 	}
-	return values[slots.Len()] == sum, nil
+	return r.Err == nil && counts[0] == counts[1], r.Err
 }
 
 // counting are the commands that count the keys of each slot in one database.

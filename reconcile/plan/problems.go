@@ -72,7 +72,7 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return Hold{
 			Stuck, Refused, n.Name,
 			"whether " + n.Name + " holds keys of slots it does not own can't be told: " + n.Uncounted,
-			"permit CLUSTER COUNTKEYSINSLOT, MULTI, EXEC, SELECT and DBSIZE to the login",
+			"permit CLUSTER COUNTKEYSINSLOT and SELECT to the login",
 		}, true
 	case n.Listed && d.wrongEngine(i):
 		return d.engineHold(i), true

@@ -173,7 +173,7 @@ func (k *Knife) stops(words []string, writes, after bool) bool {
 // that change nothing a crash could leave half done. What EXEC does is counted
 // when it is queued, all of it or nothing.
 var reads = map[string]bool{
-	"ASKING": true, "AUTH": true, "CLIENT": true, "DBSIZE": true, "DUMP": true, "EXEC": true, "EXISTS": true, "GET": true,
+	"ASKING": true, "AUTH": true, "CLIENT": true, "DBSIZE": true, "DUMP": true, "EVAL_RO": true, "EXEC": true, "EXISTS": true, "GET": true,
 	"HELLO": true, "INFO": true, "MEMORY": true, "MULTI": true, "PING": true, "PTTL": true, "SELECT": true, "TIME": true, "TYPE": true, "WAIT": true,
 	"WATCH": true, "CLUSTER COUNTKEYSINSLOT": true, "CLUSTER GETKEYSINSLOT": true, "CLUSTER INFO": true, "CLUSTER KEYSLOT": true,
 	"CLUSTER MYID": true, "CLUSTER NODES": true, "CLUSTER GETSLOTMIGRATIONS": true,
