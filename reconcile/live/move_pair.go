@@ -48,7 +48,7 @@ func (p *party) pair(ctx context.Context, from, to string) (*pair, error) {
 	w := &pair{party: p, from: a, to: b}
 	for _, e := range []*end{a, b} {
 		if e.probe == nil {
-			e.probe = newProbe(p.dial(p.seen.Node(e.name).Addr), p.budget)
+			e.probe = newProbe(p.dial(p.seen.Node(e.name).Addr))
 		}
 	}
 	if b.memory == nil {

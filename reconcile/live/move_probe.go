@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +12,7 @@ import (
 // own, and remembers how long the answers took: what a client waits there.
 type probe struct {
 	conn  Conn
-	every time.Duration // how often it asks
+	every atomic.Int64 // how often it asks, in ns
 	end   context.CancelFunc
 	done  chan struct{}
 
@@ -20,20 +21,27 @@ type probe struct {
 	n     int
 }
 
-// newProbe asks twice in the time that clients may wait, so that a burst as long as
-// that is met, and no more often than every 4 ms: on a busy machine the probes of
-// four masters took a fifth of slotwright's processor time at that.
-func newProbe(conn Conn, budget time.Duration) *probe {
+// seldom is how often a server is probed while that is for people to read only.
+const seldom = 50 * time.Millisecond
+
+func newProbe(conn Conn) *probe {
 	ctx, end := context.WithCancel(context.Background())
-	every := min(max(budget/2, 4*time.Millisecond), 10*time.Millisecond)
-	p := &probe{conn: conn, every: every, end: end, done: make(chan struct{})}
+	p := &probe{conn: conn, end: end, done: make(chan struct{})}
+	p.every.Store(int64(seldom))
 	go p.run(ctx)
 	return p
 }
 
+// hasten has it ask twice in the time that clients may wait, so that a burst as long
+// as that is met, and no more often than every 4 ms: on a busy machine the probes of
+// four masters took a fifth of slotwright's processor time at that.
+func (p *probe) hasten(budget time.Duration) {
+	p.every.Store(int64(min(max(budget/2, 4*time.Millisecond), 10*time.Millisecond)))
+}
+
 func (p *probe) run(ctx context.Context) {
 	defer close(p.done)
-	for pause(ctx, p.every) == nil {
+	for pause(ctx, time.Duration(p.every.Load())) == nil {
 		sent := time.Now()
 		once, cancel := context.WithTimeout(ctx, slack)
 		_, err := p.conn.Do(once, "PING")

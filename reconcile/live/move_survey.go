@@ -17,6 +17,9 @@ import (
 //
 // One listing shows all keys of most slots. Those with more are combed.
 func (w *pair) survey(ctx context.Context, slots []int) (ready []int, found [][]batch, held map[int]error, err error) {
+	for _, e := range []*end{w.from, w.to} {
+		e.probe.hasten(w.budget) // what they tell decides how much is sent in one go
+	}
 	held, found = map[int]error{}, make([][]batch, w.from.dbs)
 	var cut []int
 	for db := range found {
