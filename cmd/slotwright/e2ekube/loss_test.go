@@ -91,6 +91,28 @@ func TestPodsWithoutVolumesThatAreDeletedAreReplacedOneByOne(t *testing.T) {
 	t.Logf("longest time without an answer: %s", client.end())
 }
 
+// Nothing holds the pods then, and they have no volumes: a StatefulSet of fewer
+// replicas that adopts them would end the others with all they have.
+func TestPodsOutliveTheirStatefulSets(t *testing.T) {
+	b := newBench(t)
+	r := b.repository()
+	r.commit(b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
+	b.follows(r)
+	b.reaches(3, 1)
+	client, before := b.writes(), b.pods()
+	b.in("delete", "statefulset", "--all", "--cascade=orphan", "--wait=true")
+	b.eventually("there is one for each zone again", func() bool {
+		return b.in("get", "statefulset", "-o", `jsonpath={range .items[*]}{.metadata.name}={.status.replicas} {end}`) == "orders-a=2 orders-b=2 orders-c=2 "
+	})
+	b.reaches(3, 1)
+	for name, was := range before {
+		if now := b.pods()[name]; now.uid != was.uid {
+			t.Errorf("%s is another pod now", name)
+		}
+	}
+	t.Logf("longest time without an answer: %s", client.end())
+}
+
 func TestPodsThatLoseTheirDataAreReportedAndNothingIsClaimed(t *testing.T) {
 	b := newBench(t)
 	text := b.topology(3, 1, "      storage: {size: 1Gi}\n", "")
