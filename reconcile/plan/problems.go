@@ -21,11 +21,10 @@ func (d *draft) problems() []Hold {
 		})
 	}
 	for i := range d.now.Nodes {
-		if h, ok := d.trouble(i); ok {
-			out = append(out, h)
-		}
-		if h, ok := d.untold(i); ok {
-			out = append(out, h)
+		for _, problem := range []func(int) (Hold, bool){d.trouble, d.misled, d.untold} {
+			if h, ok := problem(i); ok {
+				out = append(out, h)
+			}
 		}
 	}
 	if h, ok := d.misfit(); ok {
@@ -78,13 +77,20 @@ func (d *draft) trouble(i int) (Hold, bool) {
 		return d.engineHold(i), true
 	case d.lagging(i):
 		return Hold{Wait, NotSynced, n.Name, n.Name + " is not in sync with its master", "it goes on when the replica has caught up"}, true
-	case len(n.Misled) > 0:
-		return Hold{
-			Wait, ViewsDisagree, n.Name, fmt.Sprintf("%s does not know yet that %s is at %s, and sends clients elsewhere", some(n.Misled), n.Name, n.Announced),
-			"members usually tell each other within seconds",
-		}, true
 	}
 	return Hold{}, false
+}
+
+// misled is about members that would send clients of node i to where it no longer is.
+func (d *draft) misled(i int) (Hold, bool) {
+	n := d.node(i)
+	if len(n.Misled) == 0 || !d.up(i) {
+		return Hold{}, false
+	}
+	return Hold{
+		Wait, ViewsDisagree, n.Name, fmt.Sprintf("%s does not know yet that %s is at %s, and sends clients elsewhere", some(n.Misled), n.Name, n.Announced),
+		"members usually tell each other within seconds",
+	}, true
 }
 
 // stranded is about a listed node whose server is another node's, or no blank one.
