@@ -122,14 +122,18 @@ func (l *laneLog) advanced(log *slog.Logger, p plan.Progress) {
 	l.spoke[name] = time.Now()
 }
 
-// result logs how a cluster stands after a pass, when that is news.
+// result logs how a cluster stands after a pass, when that is news: also that what was
+// waited for has come.
 func (r *runLog) result(got reconcile.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lane, log := r.lane(got.Cluster), r.about(got.Cluster)
 	lane.remembers(log, got)
-	stand := standing(got)
-	if stand == lane.stand && len(got.Done) == 0 {
+	stand, waited := standing(got), false
+	if got.Sync() == reconcile.InSync {
+		waited, lane.waits = lane.waits != "", ""
+	}
+	if stand == lane.stand && len(got.Done) == 0 && !waited {
 		return
 	}
 	lane.stand = stand
