@@ -154,16 +154,18 @@ func (c *Cluster) holdAll(ctx context.Context, addr string, db int, slots slot.S
 	for _, r := range slots.Ranges() {
 		script = append(script, r.First, r.Last)
 	}
-	r := c.conn(addr).Pipe(ctx, [][]any{{"SELECT", db}, script, {"SELECT", 0}})[1]
+	replies := c.conn(addr).Pipe(ctx, [][]any{{"SELECT", db}, script, {"SELECT", 0}})
 	var refused ServerError
-	if errors.As(r.Err, &refused) {
+	if err := refusal(replies); errors.As(err, &refused) {
 		return false, nil
+	} else if err != nil {
+		return false, err
 	}
-	counts, _ := r.Value.([]any)
-	if r.Err == nil && len(counts) != 2 {
-		r.Err = fmt.Errorf("%w: EVAL_RO answers %v", errReply, r.Value)
+	counts, _ := replies[1].Value.([]any)
+	if len(counts) != 2 {
+		return false, fmt.Errorf("%w: EVAL_RO answers %v", errReply, replies[1].Value)
 	}
-	return r.Err == nil && counts[0] == counts[1], r.Err
+	return counts[0] == counts[1], nil
 }
 
 // counting are the commands that count the keys of each slot in one database.
