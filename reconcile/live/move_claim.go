@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,17 +170,14 @@ func (w *pair) take(ctx context.Context, slots []int) error {
 // unless it is giving way to a replica. Valkey 8 and newer have their replicas
 // agree first, which an heir does not, and abort when a script has SETSLOT.
 func (e *end) take(ctx context.Context, slots []int, until int64, votes string) error {
-	cmds := setSlot(slots, "NODE", e.id)
-	var out []error
 	if e.sends {
 		if at, err := e.epochs(ctx); err == nil && at.votes != votes {
 			return voted{e.name}
 		}
-		out = e.setSlots(ctx, slots, "NODE", e.id)
-	} else {
-		cmds = taking(slots, e.id)
-		out = e.inTime(ctx, until, votes, cmds)
+		return cmp.Or(e.setSlots(ctx, slots, "NODE", e.id)...)
 	}
+	cmds := taking(slots, e.id)
+	out := e.inTime(ctx, until, votes, cmds)
 	i := slices.IndexFunc(out, func(err error) bool { return err != nil })
 	switch {
 	case i < 0:

@@ -120,7 +120,10 @@ func (c *Cluster) stray(ctx context.Context, view *cluster.View) (map[int]int64,
 
 // tally counts the keys of slots in one database, of each that has any.
 func (c *Cluster) tally(ctx context.Context, addr string, db int, slots slot.Set) (map[int]int64, error) {
-	cmds, numbers := counting(db, slots)
+	cmds, numbers := [][]any{{"SELECT", db}}, slices.Collect(slots.Each())
+	for _, s := range numbers {
+		cmds = append(cmds, []any{"CLUSTER", "COUNTKEYSINSLOT", s})
+	}
 	replies := c.conn(addr).Pipe(ctx, append(cmds, []any{"SELECT", 0}))
 	if err := refusal(replies); err != nil {
 		return nil, err
@@ -166,15 +169,6 @@ func (c *Cluster) holdAll(ctx context.Context, addr string, db int, slots slot.S
 		return false, fmt.Errorf("%w: EVAL_RO answers %v", errReply, replies[1].Value)
 	}
 	return counts[0] == counts[1], nil
-}
-
-// counting are the commands that count the keys of each slot in one database.
-func counting(db int, slots slot.Set) (cmds [][]any, numbers []int) {
-	cmds, numbers = [][]any{{"SELECT", db}}, slices.Collect(slots.Each())
-	for _, s := range numbers {
-		cmds = append(cmds, []any{"CLUSTER", "COUNTKEYSINSLOT", s})
-	}
-	return cmds, numbers
 }
 
 // refusal is the first error of replies: it is the reason of the later ones.
