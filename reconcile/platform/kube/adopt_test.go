@@ -31,9 +31,7 @@ func (b *bench) adopts(replicas int64, more map[string]any) *Platform {
 	b.must(err)
 	topology := load(b.TB, "plain")
 	topology.Zones, topology.Platform.Kubernetes = nil, &spec.Kubernetes{Namespace: b.namespace, Adopt: &spec.Adopt{StatefulSet: "redis"}}
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
-	return p
+	return b.wants(topology)
 }
 
 // Lowered past redis-6, which the topology does not know, it would lose that one.

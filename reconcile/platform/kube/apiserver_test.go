@@ -23,6 +23,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
+
+	"github.com/slotwright/slotwright/spec"
 )
 
 // These tests run against a real API server and etcd, without controllers: what
@@ -201,6 +203,12 @@ func (b *bench) platform(name string, change ...string) *Platform {
 	for _, image := range change {
 		t.Platform.Kubernetes.Image = image
 	}
+	return b.wants(t)
+}
+
+// wants is the platform of a topology.
+func (b *bench) wants(t spec.Topology) *Platform {
+	b.Helper()
 	p, err := New(t, &Client{Interface: b.client})
 	b.must(err)
 	return p

@@ -68,8 +68,7 @@ func TestWhatIsLeftOfAClusterWithoutStatefulSetsIsRemoved(t *testing.T) {
 	b := begins(t)
 	topology := b.platform("plain").want
 	topology.Platform.Kubernetes.NetworkPolicy = true
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p := b.wants(topology)
 	b.must(p.Furnish(b))
 	b.service("others")
 	for _, set := range p.of(statefulSets) {
@@ -77,8 +76,7 @@ func TestWhatIsLeftOfAClusterWithoutStatefulSetsIsRemoved(t *testing.T) {
 	}
 	topology = b.platform("plain").want
 	topology.State, topology.Allow.Delete = spec.Absent, "orders"
-	gone, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	gone := b.wants(topology)
 	there := func() []string {
 		places, err := gone.Places(b)
 		b.must(err)
@@ -107,13 +105,11 @@ func TestClaimsStayWhereTheCommitThatRemovesTheClusterSaysSo(t *testing.T) {
 	b := begins(t)
 	topology := b.platform("plain").want
 	topology.Platform.Kubernetes.Storage.WhenDeleted = spec.Delete
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p := b.wants(topology)
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	topology = b.platform("plain").want
 	topology.State, topology.Allow.Delete = spec.Absent, "orders"
-	p, err = New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p = b.wants(topology)
 	done := make(chan error, 1)
 	go func() { done <- p.Destroy(b, nil) }()
 	sets := func(which func(s *appsv1.StatefulSet) bool) int {

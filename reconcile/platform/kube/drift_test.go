@@ -45,8 +45,7 @@ func TestEveryObjectOfEverythingIsAccepted(t *testing.T) {
 	}
 	topology := p.want
 	topology.Platform.Kubernetes.ServiceMonitor, topology.Platform.Kubernetes.NetworkPolicy = nil, false
-	without, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	without := b.wants(topology)
 	if got := wrong(without); len(got) != 2 || got[1] != (cluster.Fixture{Name: "ServiceMonitor sessions", Text: "is not wanted any more"}) {
 		t.Errorf("where it is not wanted any more: %+v", got)
 	}
@@ -126,8 +125,7 @@ func TestATemplateThatSomebodyEditedIsPutBackAndItsPodsAreMadeAnew(t *testing.T)
 	topology := b.platform("everything").want
 	spec := topology.Platform.Kubernetes.PodTemplate["spec"].(map[string]any)
 	delete(spec, "priorityClassName") // nobody has made one, and admission looks for it
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p := b.wants(topology)
 	b.must(p.Start(b, []string{"sessions-eu-1a-0"}))
 	wrong := func() []cluster.Fixture {
 		out, err := p.Fixtures(b)
@@ -193,8 +191,7 @@ func TestWhatSomebodyPutInThePlaceOfOursIsPutBack(t *testing.T) {
 	topology.Platform.Kubernetes.PodTemplate = map[string]any{"spec": map[string]any{
 		"volumes": []any{map[string]any{"name": "scratch", "emptyDir": map[string]any{}}},
 	}}
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p := b.wants(topology)
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	b.must(p.KeepServed(b))
 	edit := func(kind schema.GroupVersionResource, name string, change func(spec map[string]any)) {

@@ -135,8 +135,7 @@ func TestTheShippedRightsAreThoseThatAreUsedAndNoOther(t *testing.T) {
 	topology.Platform.Kubernetes.Namespace, topology.Platform.Kubernetes.NetworkPolicy = b.namespace, true
 	p, err := New(topology, client)
 	b.must(err)
-	cluster, err := New(topology, &Client{Interface: b.client}) // what the controllers do
-	b.must(err)
+	cluster := b.wants(topology) // what the controllers do
 	pod := seats(topology)[0].pod
 
 	b.must(p.Start(b, []string{pod}))

@@ -77,11 +77,9 @@ func TestANetworkPolicyThatIsNotWantedAnyMoreIsRemoved(t *testing.T) {
 		b.must(err)
 		return found != nil
 	}
-	open, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	open := b.wants(topology)
 	topology.Platform.Kubernetes.NetworkPolicy = true
-	closed, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	closed := b.wants(topology)
 	for _, removes := range []func() error{func() error { return open.Furnish(b) }, func() error { return open.tidy(b) }} {
 		b.must(closed.Furnish(b))
 		wrong, err := open.Fixtures(b)
@@ -242,8 +240,7 @@ func TestANameThatIsTakenIsNotTouched(t *testing.T) {
 	}
 	topology := p.want
 	topology.State, topology.Allow.Delete = spec.Absent, "orders"
-	p, err = New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p = b.wants(topology)
 	b.must(p.Destroy(b, nil))
 	if o, err := b.get(b, services, "orders-nodes"); err != nil || o == nil {
 		t.Errorf("the other's service is gone: %v", err)
@@ -316,8 +313,7 @@ func TestAnotherSizeOfVolumesIsToldAndChangesNothing(t *testing.T) {
 	p := b.platform("plain")
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	p.want.Platform.Kubernetes.Storage.Size = "2Gi"
-	p, err := New(p.want, &Client{Interface: b.client})
-	b.must(err)
+	p = b.wants(p.want)
 	wrong, err := p.Fixtures(b)
 	b.must(err)
 	if len(wrong) != 3 || wrong[0].Lift == "" || !strings.Contains(wrong[0].Text, "1Gi") || !strings.Contains(wrong[0].Text, "2Gi") {
@@ -333,8 +329,7 @@ func TestStorageThatComesTooLateIsToldAndPodsAreMadeWithout(t *testing.T) {
 	b := begins(t)
 	topology := b.platform("plain").want
 	topology.Platform.Kubernetes.Storage = spec.Storage{}
-	p, err := New(topology, &Client{Interface: b.client})
-	b.must(err)
+	p := b.wants(topology)
 	b.must(p.Start(b, []string{"orders-a-0"}))
 	p = b.platform("plain")
 	b.must(p.Start(b, []string{"orders-a-1"}))
