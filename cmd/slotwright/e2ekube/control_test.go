@@ -41,10 +41,7 @@ func (b *bench) untouched(all map[string]pod, client *traffic, long time.Duratio
 // renew their leases, and so begin anew.
 func TestTheAPIServerIsAwayInTheMiddleOfAShrink(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(4, 1))
-	d := b.follows(r)
-	b.reaches(4, 1)
+	r, d := b.formed(4, b.topology(4, 1))
 	client := b.writes()
 	before := b.pods()
 	r.commit(b.topology(3, 1))

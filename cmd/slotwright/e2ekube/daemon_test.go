@@ -84,11 +84,19 @@ func (b *bench) daemon(r *repository, more ...string) *daemon {
 func followed(t *testing.T, more ...string) (*bench, *repository, *daemon) {
 	t.Helper()
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r, more...)
-	b.reaches(3, 1)
+	r, d := b.formed(3, b.topology(3, 1), more...)
 	return b, r, d
+}
+
+// formed has a daemon follow a repository with a topology of so many masters, each
+// with a replica, until they are there.
+func (b *bench) formed(masters int, text string, more ...string) (*repository, *daemon) {
+	b.Helper()
+	r := b.repository()
+	r.commit(text)
+	d := b.follows(r, more...)
+	b.reaches(masters, 1)
+	return r, d
 }
 
 // follows starts a daemon on a repository.

@@ -12,10 +12,7 @@ import (
 // replica once and got a snapshot.
 func TestAMasterWithoutPersistenceThatEndsComesBackWithNothingOld(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1, "spec:\n", "spec:\n  config: {appendonly: \"no\"}\n"))
-	b.follows(r)
-	b.reaches(3, 1)
+	b.formed(3, b.topology(3, 1, "spec:\n", "spec:\n  config: {appendonly: \"no\"}\n"))
 	client := b.writesHeld()
 	master := b.masterOf(anyPod)
 	follower := b.replicaOf(master)

@@ -125,10 +125,7 @@ func TestADaemonWhosePodsRestAsksTheAPIServerNothingButItsLease(t *testing.T) {
 	b := newBench(t)
 	config, count := b.counts()
 	t.Setenv("KUBECONFIG", config)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r, "--resync", "5s", "--lease", b.namespace+"/slotwright")
-	b.reaches(3, 1)
+	_, d := b.formed(3, b.topology(3, 1), "--resync", "5s", "--lease", b.namespace+"/slotwright")
 	b.serve(6)
 	const long = time.Minute
 	var asked map[string]int

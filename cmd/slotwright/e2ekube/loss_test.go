@@ -74,10 +74,7 @@ func (b *bench) serves(addr string) bool {
 // Each comes back as another node, and the one before it is not in the way.
 func TestPodsWithoutVolumesThatAreDeletedAreReplacedOneByOne(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
-	b.follows(r)
-	b.reaches(3, 1)
+	b.formed(3, b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
 	client := b.writesHeld()
 	master := b.masterOf(anyPod)
 	for _, gone := range []pod{b.replicaOf(master), master} {
@@ -95,10 +92,7 @@ func TestPodsWithoutVolumesThatAreDeletedAreReplacedOneByOne(t *testing.T) {
 // replicas that adopts them would end the others with all they have.
 func TestPodsOutliveTheirStatefulSets(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
-	b.follows(r)
-	b.reaches(3, 1)
+	b.formed(3, b.topology(3, 1, "      storage: {size: 1Gi}\n", ""))
 	client, before := b.writes(), b.pods()
 	b.in("delete", "statefulset", "--all", "--cascade=orphan", "--wait=true")
 	b.eventually("there is one for each zone again", func() bool {

@@ -30,10 +30,7 @@ func (b *bench) holds(d *daemon, reason string) {
 func TestAFullQuotaIsToldAndTheClusterGrowsOnceThereIsRoom(t *testing.T) {
 	b := newBench(t)
 	b.given("{apiVersion: v1, kind: ResourceQuota, metadata: {name: small, namespace: NAMESPACE}, spec: {hard: {pods: '6'}}}")
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r, "--timeout", "20s")
-	b.reaches(3, 1)
+	r, d := b.formed(3, b.topology(3, 1), "--timeout", "20s")
 	client := b.writes()
 	r.commit(b.topology(4, 1))
 	b.holds(d, "exceeded quota: small")
@@ -79,10 +76,7 @@ func (b *bench) refuses(resources, operation, expression string) (permit func())
 // The slots have moved when the StatefulSet may not be lowered.
 func TestAnAdmissionThatRefusesAShrinkLeavesNothingHalfRemoved(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(4, 1))
-	d := b.follows(r, "--timeout", "20s")
-	b.reaches(4, 1)
+	r, d := b.formed(4, b.topology(4, 1), "--timeout", "20s")
 	client := b.writes()
 	permit := b.refuses("statefulsets, statefulsets/scale", "UPDATE", "object.spec.replicas >= oldObject.spec.replicas")
 	b.eventually("the policy works", func() bool {
@@ -102,10 +96,7 @@ func TestAnAdmissionThatRefusesAShrinkLeavesNothingHalfRemoved(t *testing.T) {
 
 func TestPodsThatAnAdmissionRefusesAreToldAndComeOnceItPermitsThem(t *testing.T) {
 	b := newBench(t)
-	r := b.repository()
-	r.commit(b.topology(3, 1))
-	d := b.follows(r, "--timeout", "20s")
-	b.reaches(3, 1)
+	r, d := b.formed(3, b.topology(3, 1), "--timeout", "20s")
 	client := b.writes()
 	permit := b.refuses("pods", "CREATE", "!object.metadata.name.startsWith('orders-')")
 	b.eventually("the policy works", func() bool {

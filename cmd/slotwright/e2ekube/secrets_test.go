@@ -87,10 +87,7 @@ func body(b *bench, url string) string {
 func TestAPasswordAndCertificatesFromSecretsAreRotatedUnderClientsAndToldNowhere(t *testing.T) {
 	const listen = "127.75.1.1:9400"
 	b, words := secured(t)
-	r := b.repository()
-	r.commit(b.securedTopology(3))
-	d := b.follows(r, "--listen", listen)
-	b.reaches(3, 1)
+	r, d := b.formed(3, b.securedTopology(3), "--listen", listen)
 	client := b.writes()
 	r.commit(b.securedTopology(4))
 	b.reaches(4, 1)
