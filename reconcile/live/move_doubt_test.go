@@ -88,7 +88,7 @@ func (d *doubtful) mover() *mover {
 			case d.first("stop", sends(cmds, "MIGRATE")):
 				d.stopped = time.Now()
 				d.signal(d.to, syscall.SIGSTOP)
-			case d.had("unknown") && d.first("again", addr == d.source.addr && sends(cmds, "GETKEYSINSLOT")):
+			case d.had("unknown") && d.first("again", addr == d.source.addr && sends(cmds, "EVAL_RO")):
 				d.again()
 			}
 		}, func(cmds [][]any, replies []Reply) {

@@ -61,7 +61,7 @@ func (e *end) firm(ctx context.Context, until any, votes string, cmds [][]any) [
 	}
 	r := e.pipe(ctx, 0, yielding, [][]any{script})[0]
 	answers, _ := r.Value.([]any)
-	if r.Err = scripts(r.Err); r.Err == nil && len(answers) != len(cmds) {
+	if r.Err = scripts(r.Err, "EVAL, and TIME and CLUSTER in it: a script keeps slots from being handed over in the middle of a failover"); r.Err == nil && len(answers) != len(cmds) {
 		r.Err = errors.New("EVAL does not answer every command")
 	}
 	out := make([]Reply, len(cmds))
@@ -79,10 +79,10 @@ func (e *end) firm(ctx context.Context, until any, votes string, cmds [][]any) [
 
 // scripts says what is missing where scripts are not run: a right of the login, or
 // the command.
-func scripts(err error) error {
+func scripts(err error, lift string) error {
 	told := []string{"NOPERM", "unknown command", "can't run this command", "ACL failure in script"}
 	if !slices.ContainsFunc(told, func(text string) bool { return refused(err, text) }) {
 		return err
 	}
-	return fmt.Errorf("%w: allow the login EVAL, and TIME and CLUSTER in it: a script keeps slots from being handed over in the middle of a failover", err)
+	return fmt.Errorf("%w: allow the login %s", err, lift)
 }

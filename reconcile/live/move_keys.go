@@ -99,44 +99,6 @@ func (w *emptying) sweep(ctx context.Context, slots []int, found [][]batch) (unk
 	return nil, nil
 }
 
-// find lists the keys of slots and weighs them.
-func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
-	todo, err := w.list(ctx, db, slots)
-	if err != nil {
-		return nil, err
-	}
-	return todo, w.weigh(ctx, db, todo)
-}
-
-// list asks which keys the source holds of each slot, at most listed of each,
-// and leaves out the slots that hold none.
-func (w *pair) list(ctx context.Context, db int, slots []int) ([]batch, error) {
-	listed := w.from.listed()
-	cmds := make([][]any, len(slots))
-	for i, s := range slots {
-		cmds[i] = []any{"CLUSTER", "GETKEYSINSLOT", s, listed}
-	}
-	var out []batch
-	for i, r := range w.from.pipe(ctx, db, slack, cmds) {
-		found, ok := r.Value.([]any)
-		if r.Err != nil || !ok {
-			return nil, fmt.Errorf("list slot %d at %s: %w", slots[i], w.from.name, orGarbage(r))
-		}
-		b := batch{slot: slots[i]}
-		for _, k := range found {
-			key, ok := k.(string)
-			if !ok {
-				return nil, fmt.Errorf("list slot %d at %s: a key of type %T", slots[i], w.from.name, k)
-			}
-			b.keys = append(b.keys, key)
-		}
-		if len(b.keys) > 0 {
-			out = append(out, b)
-		}
-	}
-	return out, nil
-}
-
 // burstSlots is how many MIGRATEs one burst has at most, one for each slot. A
 // server carries out a burst without a look at anything else, and when the
 // target does not answer, each MIGRATE waits for as long as it may: all of them
@@ -176,14 +138,19 @@ func (w *emptying) send(ctx context.Context, db int, todo []batch) (unknown, err
 }
 
 // slice takes batches off todo until they weigh as much as there is room for,
-// at least one key, and so many batches at most.
+// at least one key, and so many batches at most. A slot that has room in a burst of
+// its own is not cut, for every MIGRATE more costs both servers.
 func slice(todo []batch, room float64, most int) (now, rest []batch) {
+	whole := room
 	for len(todo) > 0 && len(now) < most {
 		b := todo[0]
 		n := 0
 		for n < len(b.keys) && (room >= weight(b.bytes[n]) || n == 0 && len(now) == 0) {
 			room -= weight(b.bytes[n])
 			n++
+		}
+		if n < len(b.keys) && b.weight() <= whole {
+			break
 		}
 		if n > 0 {
 			now = append(now, batch{b.slot, b.keys[:n], b.bytes[:n]})

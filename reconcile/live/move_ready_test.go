@@ -181,6 +181,10 @@ func TestABurstTakesWhatThereIsRoomForAndABigKeyAlone(t *testing.T) {
 	if len(todo) != 0 {
 		t.Errorf("%v is left", todo)
 	}
+	short := func() batch { return batch{keys: []string{"a", "b"}, bytes: []int64{0, 0}} }
+	if now, _ := slice([]batch{short(), short()}, 3*weight(0), 4); len(now) != 1 {
+		t.Errorf("a burst of %v cuts a slot for which the next one has room", now)
+	}
 	now, rest := slice(slices.Repeat([]batch{{keys: []string{"a"}, bytes: []int64{0}}}, 5), 1e9, 4)
 	if len(now) != 4 || len(rest) != 1 {
 		t.Errorf("a burst of %d slots, and %d left", len(now), len(rest))

@@ -12,7 +12,7 @@ import (
 
 const (
 	atOnceFrom = 2 // portions of one source: while one is handed over the next is sent
-	atOnceTo   = 4 // portions of one target
+	atOnceTo   = 6 // portions of one target: it waits for one or the other source
 	reports    = 250 * time.Millisecond
 )
 
@@ -82,8 +82,8 @@ func portion(slots []int, counts []int64, keys int64) [][]int {
 
 // worth is how many keys a portion has. Each one costs about twelve round trips
 // and every member a new nodes.conf on its disk, whatever it brings, so it is to
-// bring much. But a server that lists the slots of a portion does so in one go,
-// at about 1 us a key, and has half of the clients' budget for that.
+// bring much. But little is half moved when a run dies, and a small budget leaves a
+// server less time to list keys in one go (listed).
 func worth(budget time.Duration) int64 {
 	return min(max(budget.Microseconds()/2, 1000), 8000)
 }

@@ -132,7 +132,3 @@ func sorted(keys any, slots slot.Set) []batch {
 	}
 	return out
 }
-
-// listed is how many keys of a slot one listing shows. A server lists in one go,
-// at about 1 us a key.
-func (e *end) listed() int { return int(worth(e.pace.budget)) }

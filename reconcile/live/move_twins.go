@@ -161,7 +161,7 @@ func without(slots []int, held map[int]error) []int {
 // dropAll goes on until one database has no key of the slots but for held ones.
 func (t *twins) dropAll(ctx context.Context, db int, slots []int, held map[int]error) error {
 	for {
-		todo, err := (&pair{from: t.at}).list(ctx, db, without(slots, held))
+		todo, err := (&pair{from: t.at}).find(ctx, db, without(slots, held))
 		if err != nil || len(todo) == 0 {
 			return err
 		}

@@ -227,9 +227,13 @@ func (c *Session) eval(args []string) (any, error) {
 	return out, nil
 }
 
-// evalRO knows the one reading script that is ever sent: how many keys ranges of
-// slots hold, and how many there are in all.
+// evalRO knows the two reading scripts that are ever sent: the keys of a slot with
+// what they weigh; and how many keys ranges of slots hold, and how many there are in
+// all.
 func (c *Session) evalRO(args []string) (any, error) {
+	if strings.Contains(args[0], "GETKEYSINSLOT") {
+		return c.weighing(args[2:])
+	}
 	sum := int64(0)
 	for pair := range slices.Chunk(args[2:], 2) {
 		for n := atoi(pair[0]); n <= atoi(pair[1]); n++ {
@@ -237,6 +241,22 @@ func (c *Session) evalRO(args []string) (any, error) {
 		}
 	}
 	return []any{sum, int64(c.s.size())}, nil
+}
+
+func (c *Session) weighing(args []string) (any, error) {
+	v, err := c.dispatch(append([]string{"CLUSTER", "GETKEYSINSLOT"}, args...))
+	if err != nil {
+		return nil, err
+	}
+	keys, sizes := v.([]any), []any{}
+	for _, key := range keys {
+		size, err := c.dispatch([]string{"MEMORY", "USAGE", key.(string)})
+		if err != nil {
+			return nil, err
+		}
+		sizes = append(sizes, size)
+	}
+	return []any{keys, sizes}, nil
 }
 
 // time is TIME: seconds and microseconds.

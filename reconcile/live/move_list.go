@@ -1,0 +1,80 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// weighing lists keys of a slot, at most so many, and tells what each takes in the
+// server's memory. A server takes as long for the script as for a command a key, 1.7 us
+// of each on Redis 7.0, and there is less to send, to read and to wait for. A key that
+// has expired and is listed still takes nothing: of a slot that is leaving, the server
+// says that it is not local.
+const weighing = `
+local keys, sizes = redis.call('CLUSTER', 'GETKEYSINSLOT', ARGV[1], ARGV[2]), {}
+for i = 1, #keys do
+  local size = redis.pcall('MEMORY', 'USAGE', keys[i])
+  if type(size) == 'table' then
+    if not string.find(size.err, 'non local key', 1, true) then return size end
+    size = 0
+  end
+  sizes[i] = size or 0
+end
+return {keys, sizes}`
+
+const (
+	// goes is in how many goes the slots of a portion are listed.
+	goes = 8
+	// listing is how long a server takes to list and weigh a key, in us.
+	listing = 2
+)
+
+// listed is how many keys of a slot one listing shows. A server lists them in one
+// go, and has half of the clients' budget for that.
+func (e *end) listed() int { return int(worth(e.pace.budget)) / listing }
+
+// find asks which keys the source holds of each slot, at most listed of each, and
+// what they weigh. It leaves out the slots that hold none.
+func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
+	var out []batch
+	for some := range slices.Chunk(slots, max(1, (len(slots)+goes-1)/goes)) {
+		cmds := make([][]any, len(some))
+		for i, s := range some {
+			cmds[i] = []any{"EVAL_RO", weighing, 0, s, w.from.listed()}
+		}
+		for i, r := range w.from.pipe(ctx, db, slack, cmds) {
+			b, err := weighed(some[i], r)
+			if err != nil {
+				return nil, fmt.Errorf("list slot %d at %s: %w", some[i], w.from.name, scripts(err, "EVAL_RO, and CLUSTER and MEMORY in it"))
+			}
+			if len(b.keys) > 0 {
+				out = append(out, b)
+			}
+		}
+	}
+	return out, nil
+}
+
+// weighed reads the answer of the script.
+func weighed(slot int, r Reply) (batch, error) {
+	both, _ := r.Value.([]any)
+	if r.Err != nil || len(both) != 2 {
+		return batch{}, orGarbage(r)
+	}
+	keys, _ := both[0].([]any)
+	sizes, _ := both[1].([]any)
+	if len(keys) != len(sizes) {
+		return batch{}, fmt.Errorf("%d keys, and what %d weigh", len(keys), len(sizes))
+	}
+	b := batch{slot, make([]string, len(keys)), make([]int64, len(keys))}
+	for i := range keys {
+		key, isText := keys[i].(string)
+		size, isNumber := sizes[i].(int64)
+		if !isText || !isNumber {
+			return batch{}, fmt.Errorf("a key of type %T that weighs %v", keys[i], sizes[i])
+		}
+		b.keys[i], b.bytes[i] = key, size
+	}
+	return b, nil
+}
