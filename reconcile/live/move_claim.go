@@ -50,25 +50,29 @@ func (e *end) clock(ctx context.Context) (int64, error) {
 }
 
 // timely has a master take slots or an epoch while none of the replicas can have
-// taken its place unseen: check makes sure of all else, and do tells the master,
-// by its own clock, until when it may. One that is late is looked at again.
+// taken its place unseen: look makes sure of all else, at the same time for the sake of
+// who is far away; then warn tells others, and do tells the master, by its own clock,
+// until when it may. One that is late is looked at again.
 //
 // Why its own clock: a master may stand still at any moment, for longer than the
 // node timeout, and what we sent waits in its socket. It reads that before the
 // message of its heir, for the heir has to connect to it anew. It would rise above
 // the heir's epoch, or to the very same one, and both would stay masters. A master
 // whose clock is set back meanwhile is not kept from that.
-func timely(ctx context.Context, master *end, replicas []heir, check func() error, do func(until int64) error) error {
+func timely(ctx context.Context, master *end, replicas []heir, look, warn func() error, do func(until int64) error) error {
 	for try := 1; ; try++ {
 		begin := time.Now()
 		now, err := master.clock(ctx)
 		if err != nil {
 			return err
 		}
-		if replicas, err = unreplaced(ctx, replicas); err != nil {
+		looked := make(chan error, 1)
+		go func() { looked <- look() }()
+		replicas, err = unreplaced(ctx, replicas)
+		if err := cmp.Or(err, <-looked); err != nil {
 			return err
 		}
-		if err := check(); err != nil {
+		if err := warn(); err != nil {
 			return err
 		}
 		if time.Since(begin) < promptly {
@@ -152,10 +156,8 @@ func (w *pair) take(ctx context.Context, slots []int) error {
 	}
 	warned := false
 	err = timely(ctx, w.to, w.replicas,
+		func() error { return w.undisturbed(ctx, slots) },
 		func() error {
-			if err := w.undisturbed(ctx, slots); err != nil {
-				return err
-			}
 			warned = true
 			return w.warn(ctx, slots, counted)
 		},

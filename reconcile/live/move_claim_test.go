@@ -153,3 +153,40 @@ func (c *turningConn) Do(ctx context.Context, args ...any) (any, error) {
 func (c *turningConn) Close() error {
 	return errors.Join(c.Conn.Close(), c.other.Close())
 }
+
+// farConn is a connection that every command and its answer take a while on.
+type farConn struct {
+	Conn
+	away time.Duration
+}
+
+func (c farConn) Do(ctx context.Context, args ...any) (any, error) {
+	time.Sleep(c.away)
+	return c.Conn.Do(ctx, args...)
+}
+
+func (c farConn) Pipe(ctx context.Context, cmds [][]any) []Reply {
+	time.Sleep(c.away)
+	return c.Conn.Pipe(ctx, cmds)
+}
+
+// Whoever moves slots from the other side of an ocean can hand them over: what has to
+// be over within promptly are three round trips, or four where replicas agree first.
+func TestSlotsAreHandedOverFromFarAway(t *testing.T) {
+	t.Parallel()
+	w := threeOwners(t)
+	w.byKey()
+	away := 115 * time.Millisecond
+	if valkey(w.look().Node("n0"), 8) {
+		away = 85 * time.Millisecond
+	}
+	w.copied(w.nodes[2], w.heir(w.nodes[2], "r2"))
+	slots := ranged(3, 5)
+	want := w.fill(w.nodes[0], slots, 20)
+	m := w.mover()
+	m.dial = func(addr string) Conn { return farConn{w.dial(addr), away} }
+	if err := m.move(t.Context(), moves("n0", "n2", slots)); err != nil {
+		t.Fatal(err)
+	}
+	w.holds(w.nodes[2], slots, want)
+}

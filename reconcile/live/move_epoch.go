@@ -169,7 +169,8 @@ func (p *party) ranked(ctx context.Context, sources, targets []*end, may bool) (
 func (p *party) rise(ctx context.Context, e *end) error {
 	e.rising.Lock()
 	defer e.rising.Unlock()
-	err := timely(ctx, e, p.heirs(e), func() error { return nil },
+	nothing := func() error { return nil }
+	err := timely(ctx, e, p.heirs(e), nothing, nothing,
 		func(until int64) error { return e.inTime(ctx, until, "", [][]any{{"CLUSTER", "BUMPEPOCH"}})[0] })
 	if err != nil {
 		return err
