@@ -75,6 +75,11 @@ func mayJoin(guest *look, members, ours map[string]bool) error {
 	if members[guest.self.ID] {
 		return nil
 	}
+	for _, line := range guest.lines {
+		if line.Flags.Handshake { // under a made-up ID
+			return errors.New("it is being introduced to others at this moment: whose they are shows when they have answered")
+		}
+	}
 	for id, line := range guest.lines {
 		if id != guest.self.ID && !ours[id] || !members[id] && len(line.Ranges) > 0 {
 			return fmt.Errorf("it knows %d other nodes: it belongs to another cluster", len(guest.lines)-1)
