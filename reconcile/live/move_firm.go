@@ -78,9 +78,9 @@ func (e *end) firm(ctx context.Context, until any, votes string, cmds [][]any) [
 }
 
 // scripts says what is missing where scripts are not run: a right of the login, or
-// the command.
+// a command.
 func scripts(err error, lift string) error {
-	told := []string{"NOPERM", "unknown command", "can't run this command", "ACL failure in script"}
+	told := []string{"NOPERM", "unknown command", "called from script", "can't run this command", "can't access at least one of the keys", "ACL failure in script"}
 	if !slices.ContainsFunc(told, func(text string) bool { return refused(err, text) }) {
 		return err
 	}

@@ -46,7 +46,7 @@ func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
 		for i, r := range w.from.pipe(ctx, db, slack, cmds) {
 			b, err := weighed(some[i], r)
 			if err != nil {
-				return nil, fmt.Errorf("list slot %d at %s: %w", some[i], w.from.name, scripts(err, "EVAL_RO, and CLUSTER and MEMORY in it"))
+				return nil, fmt.Errorf("list slot %d at %s: %w", some[i], w.from.name, scripts(err, "EVAL_RO, and CLUSTER and MEMORY in it, and all keys (~*)"))
 			}
 			if len(b.keys) > 0 {
 				out = append(out, b)

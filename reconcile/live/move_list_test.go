@@ -8,9 +8,9 @@ import (
 )
 
 // finding is a world whose slots 3 and 4 go from n0 to n2, and the way.
-func finding(t *testing.T) (*world, *pair) {
+func finding(t *testing.T, extra ...string) (*world, *pair) {
 	t.Helper()
-	w := newWorld(t, 2, 1)
+	w := newWorld(t, 2, 1, extra...)
 	for s := range ranged(3, 4).Each() {
 		w.migrating(s, w.nodes[0], w.nodes[2])
 	}
@@ -54,8 +54,8 @@ func TestKeysWeighWhatTheServerSaysAndExpiredOnesNothing(t *testing.T) {
 	}
 }
 
-// A slot is listed as far as one listing shows, and a login that may not weigh keys
-// is told which right is missing.
+// A slot is listed as far as one listing shows, and a login that may not list or weigh
+// its keys is told which right is missing.
 func TestAListingHasAnEndAndSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	w, p := finding(t)
@@ -65,10 +65,33 @@ func TestAListingHasAnEndAndSaysWhatIsMissing(t *testing.T) {
 	if err != nil || len(found) != 1 || len(found[0].keys) != p.from.listed() {
 		t.Fatalf("%d slots found, error %v", len(found), err)
 	}
-	w.must(w.nodes[0], "ACL", "SETUSER", "default", "-memory|usage")
-	_, err = p.find(t.Context(), 0, []int{3})
-	if err == nil || !strings.Contains(err.Error(), "slot 3 at n0") || !strings.Contains(err.Error(), "allow the login EVAL_RO") {
-		t.Errorf("the error is %v", err)
+	for _, rules := range []string{"-eval_ro", "-cluster|getkeysinslot", "-memory|usage", "resetkeys ~app:*"} {
+		for _, rule := range strings.Fields(rules) {
+			w.must(w.nodes[0], "ACL", "SETUSER", "default", rule)
+		}
+		_, err = p.find(t.Context(), 0, []int{3})
+		lacksRights(t, rules, err)
+		w.must(w.nodes[0], "ACL", "SETUSER", "default", "allcommands", "allkeys")
+	}
+}
+
+func lacksRights(t *testing.T, what string, err error) {
+	t.Helper()
+	const lift = "allow the login EVAL_RO, and CLUSTER and MEMORY in it, and all keys (~*)"
+	if err == nil || !strings.Contains(err.Error(), "slot 3 at n0") || !strings.Contains(err.Error(), lift) {
+		t.Errorf("%s: the error is %v", what, err)
+	}
+}
+
+// So is one of a server from which a command was taken away.
+func TestAListingSaysWhatWasTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"EVAL_RO", "MEMORY"} {
+		w, p := finding(t, "--rename-command", command, "")
+		w.must(w.nodes[0], "CLUSTER", "SETSLOT", 3, "STABLE")
+		w.fill(w.nodes[0], ranged(3, 3), 1)
+		_, err := p.find(t.Context(), 0, []int{3})
+		lacksRights(t, command, err)
 	}
 }
 

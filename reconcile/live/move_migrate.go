@@ -33,7 +33,7 @@ const theTargets = "Target instance replied with error: "
 func (w *pair) unsent(s ServerError) string {
 	switch text := string(s); {
 	case strings.HasPrefix(text, "NOPERM"):
-		return ": allow the login MIGRATE at " + w.from.name
+		return ": allow the login MIGRATE and all keys (~*) at " + w.from.name
 	case strings.HasPrefix(text, "NOREPLICAS"):
 		return ": " + w.from.name + " takes no writes before min-replicas-to-write of its replicas are in sync"
 	case strings.HasPrefix(text, "MISCONF"):
@@ -48,7 +48,7 @@ func (w *pair) lift(s ServerError) string {
 	case strings.Contains(text, "OOM"):
 		return ": give " + w.to.name + " more memory"
 	case strings.Contains(text, theTargets+"NOPERM"):
-		return ": " + w.to.name + " must accept the login of the topology for RESTORE (ACL SETUSER ... +restore-asking there)"
+		return ": " + w.to.name + " must accept the login of the topology for RESTORE (ACL SETUSER ... +restore-asking ~* there)"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"):
 		return ": " + w.to.name + " must accept the login of the topology for RESTORE"
 	}

@@ -77,6 +77,7 @@ func TestASourceThatRefusesToSendIsNamed(t *testing.T) {
 		lift      string
 	}{
 		{[]any{"ACL", "SETUSER", "default", "-migrate"}, []any{"ACL", "SETUSER", "default", "+migrate"}, "NOPERM"},
+		{[]any{"ACL", "SETUSER", "default", "resetkeys", "%R~*"}, []any{"ACL", "SETUSER", "default", "allkeys"}, "all keys (~*) at n0"},
 		{[]any{"CONFIG", "SET", "min-replicas-to-write", 1}, []any{"CONFIG", "SET", "min-replicas-to-write", 0}, "min-replicas-to-write"},
 	} {
 		w.must(w.nodes[0], c.set...)
@@ -101,7 +102,7 @@ func TestWhatRefusesEverySlotIsSaidOnce(t *testing.T) {
 	want := w.fill(w.nodes[0], slots, 3)
 	w.must(w.nodes[2], "ACL", "SETUSER", "default", "-restore-asking")
 	err := w.mover().move(context.Background(), moves("n0", "n2", slots))
-	if text := fmt.Sprint(err); strings.Count(text, "NOPERM") != 1 || !strings.Contains(text, "n2 must accept the login") || !strings.Contains(text, "+restore-asking") {
+	if text := fmt.Sprint(err); strings.Count(text, "NOPERM") != 1 || !strings.Contains(text, "n2 must accept the login") || !strings.Contains(text, "+restore-asking ~*") {
 		t.Fatalf("error %v does not say once what n2 refuses and what lifts it", err)
 	}
 	w.must(w.nodes[2], "ACL", "SETUSER", "default", "+restore-asking")
