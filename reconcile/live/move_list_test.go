@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,6 +53,43 @@ func TestKeysWeighWhatTheServerSaysAndExpiredOnesNothing(t *testing.T) {
 			t.Errorf("%s weighs %d, not %d", key, found[0].bytes[i], want)
 		}
 	}
+}
+
+// A script that touches many long names keeps clients waiting, so that it leaves them
+// alone. They are listed and weighed all the same, also
+// where the slot is only imported.
+func TestLongNamesAreListedWithoutAScript(t *testing.T) {
+	t.Parallel()
+	w, p := finding(t)
+	w.must(w.nodes[0], "CLUSTER", "SETSLOT", 3, "STABLE")
+	long := strings.Repeat("n", 60_000)
+	for i := range 200 {
+		w.must(w.nodes[0], "SET", fmt.Sprintf("{%s}%d%s", tagOf(3), i, long[:300*i]), "x")
+	}
+	var sent atomic.Int64
+	p.from.conn = watchConn{p.from.conn, func(cmd string) {
+		if cmd == "MEMORY" {
+			sent.Add(1)
+		}
+	}}
+	find := func(why string) batch {
+		t.Helper()
+		sent.Store(0)
+		found, err := p.find(t.Context(), 0, []int{3, 4})
+		if err != nil || len(found) != 1 || len(found[0].keys) != 200 || len(found[0].bytes) != 200 || sent.Load() == 0 {
+			t.Fatalf("%s: found %d slots, %d commands weigh, error %v", why, len(found), sent.Load(), err)
+		}
+		return found[0]
+	}
+	b := find("a slot")
+	for i, key := range b.keys {
+		if want, _ := w.do(w.nodes[0], "MEMORY", "USAGE", key).(int64); b.bytes[i] != want || want == 0 {
+			t.Errorf("%.20s... weighs %d, not %d", key, b.bytes[i], want)
+		}
+	}
+	w.must(w.nodes[0], "CLUSTER", "DELSLOTS", 3)
+	w.must(w.nodes[0], "CLUSTER", "SETSLOT", 3, "NODE", w.id(w.nodes[1]))
+	find("a slot of somebody else")
 }
 
 // A slot is listed as far as one listing shows, and a login that may not list or weigh

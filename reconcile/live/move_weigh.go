@@ -9,7 +9,7 @@ import (
 )
 
 // weigh asks what the keys take in the source's memory. A key that is gone
-// meanwhile weighs nothing.
+// meanwhile weighs nothing, nor does one of a slot that the source only imports.
 func (w *pair) weigh(ctx context.Context, db int, todo []batch) error {
 	var cmds [][]any
 	for _, b := range todo {
@@ -24,8 +24,8 @@ func (w *pair) weigh(ctx context.Context, db int, todo []batch) error {
 		for k := range b.keys {
 			r := replies[k]
 			n, ok := r.Value.(int64)
-			if !ok && r.Err != nil && !refused(r.Err, "ASK ") {
-				return fmt.Errorf("weigh key %q at %s: %w", b.keys[k], w.from.name, orGarbage(r))
+			if !ok && r.Err != nil && !refused(r.Err, "ASK ") && !refused(r.Err, "MOVED ") {
+				return fmt.Errorf("weigh %s at %s: %w", named(b.keys[k:k+1]), w.from.name, orGarbage(r))
 			}
 			b.bytes[k] = n
 		}
