@@ -80,9 +80,9 @@ func portion(slots []int, counts []int64, keys int64) [][]int {
 	return out
 }
 
-// worth is how many keys a portion has. Each one costs about twelve round trips
-// and every member a new nodes.conf on its disk, whatever it brings, so it is to
-// bring much. But little is half moved when a run dies, and a small budget leaves a
+// worth is how many keys a portion has. Each one costs about thirty requests to three
+// masters and every member a new nodes.conf on its disk, whatever it brings, so it is
+// to bring much. But little is half moved when a run dies, and a small budget leaves a
 // server less time to list keys in one go (listed).
 func worth(budget time.Duration) int64 {
 	return min(max(budget.Microseconds()/2, 1000), 8000)
