@@ -56,8 +56,7 @@ func TestKeysWeighWhatTheServerSaysAndExpiredOnesNothing(t *testing.T) {
 }
 
 // A script that touches many long names keeps clients waiting, so that it leaves them
-// alone. They are listed and weighed all the same, also
-// where the slot is only imported.
+// alone. They are listed and weighed all the same, also where the slot is only imported.
 func TestLongNamesAreListedWithoutAScript(t *testing.T) {
 	t.Parallel()
 	w, p := finding(t)

@@ -45,6 +45,7 @@ func TestASlotWithAKeyTooHeavyToMoveStaysWholeAndOthersMove(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, 2, 1)
+			w.byKey()
 			from, to := w.nodes[0], w.nodes[2]
 			key := w.heavyKey(from, 3) // first: Redis 7 lists the latest first
 			want := w.fill(from, ranged(0, 9), 20)
