@@ -1,9 +1,10 @@
 package plan
 
 // What moving takes on servers that have a processor core each, in microseconds
-// of the time of either end. By MIGRATE it is what `make bench` measures (see
-// mover in reconcile/live): 13 us a key of 128 bytes, most of it for the key, and
-// 100 us a slot. Atomic moves of the same keys took the servers a quarter to two
+// of the time of either end. By MIGRATE it is what `make bench` measures of a target
+// that three sources send to: 13 us a key of 128 bytes, most of it for the key, and
+// 100 us a slot. A source that all keys leave takes half as long again (see mover in
+// reconcile/live). Atomic moves of the same keys took the servers a quarter to two
 // fifths of that in the same hour (BenchmarkAtomic), and a moment for each pair:
 // a child that writes a snapshot, a hand-over. Bytes are what a network is
 // expected to carry between two nodes, 200 MB/s; a slower one makes moves longer.
