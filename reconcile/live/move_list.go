@@ -55,10 +55,7 @@ func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
 			cmds[i] = []any{"EVAL_RO", weighing, 0, s, w.from.listed()}
 		}
 		for i, r := range w.from.pipe(ctx, db, slack, cmds) {
-			b, err := weighed(some[i], r)
-			if _, long := r.Value.(int64); long {
-				b, err = w.long(ctx, db, some[i])
-			}
+			b, err := w.batch(ctx, db, some[i], r)
 			if err != nil {
 				return nil, fmt.Errorf("list slot %d at %s: %w", some[i], w.from.name, scripts(err, "EVAL_RO, and CLUSTER and MEMORY in it, and all keys (~*)"))
 			}
@@ -70,23 +67,41 @@ func (w *pair) find(ctx context.Context, db int, slots []int) ([]batch, error) {
 	return out, nil
 }
 
+// batch is what the script tells of a slot, or what it leaves to be asked.
+func (w *pair) batch(ctx context.Context, db, slot int, r Reply) (batch, error) {
+	if _, long := r.Value.(int64); long {
+		return w.long(ctx, db, slot)
+	}
+	return weighed(slot, r)
+}
+
 // long lists and weighs keys with long names, a command a key.
 func (w *pair) long(ctx context.Context, db, slot int) (batch, error) {
 	r := w.from.pipe(ctx, db, slack, [][]any{{"CLUSTER", "GETKEYSINSLOT", slot, w.from.listed()}})[0]
-	keys, ok := r.Value.([]any)
+	list, ok := r.Value.([]any)
 	if r.Err != nil || !ok {
 		return batch{}, orGarbage(r)
 	}
-	b := []batch{{slot: slot}}
-	for _, k := range keys {
-		key, isText := k.(string)
-		if !isText {
-			return batch{}, fmt.Errorf("a key of type %T", k)
-		}
-		b[0].keys = append(b[0].keys, key)
+	keys, err := keyNames(list)
+	if err != nil {
+		return batch{}, err
 	}
-	err := w.weigh(ctx, db, b)
+	b := []batch{{slot: slot, keys: keys}}
+	err = w.weigh(ctx, db, b)
 	return b[0], err
+}
+
+// keyNames are the keys that a server lists.
+func keyNames(list []any) ([]string, error) {
+	keys := make([]string, len(list))
+	for i, k := range list {
+		key, ok := k.(string)
+		if !ok {
+			return nil, fmt.Errorf("a key of type %T", k)
+		}
+		keys[i] = key
+	}
+	return keys, nil
 }
 
 // weighed reads the answer of the script.
@@ -95,19 +110,22 @@ func weighed(slot int, r Reply) (batch, error) {
 	if r.Err != nil || len(both) != 2 {
 		return batch{}, orGarbage(r)
 	}
-	keys, _ := both[0].([]any)
+	list, _ := both[0].([]any)
 	sizes, _ := both[1].([]any)
-	if len(keys) != len(sizes) {
-		return batch{}, fmt.Errorf("%d keys, and what %d weigh", len(keys), len(sizes))
+	if len(list) != len(sizes) {
+		return batch{}, fmt.Errorf("%d keys, and what %d weigh", len(list), len(sizes))
 	}
-	b := batch{slot, make([]string, len(keys)), make([]int64, len(keys))}
-	for i := range keys {
-		key, isText := keys[i].(string)
-		size, isNumber := sizes[i].(int64)
-		if !isText || !isNumber {
-			return batch{}, fmt.Errorf("a key of type %T that weighs %v", keys[i], sizes[i])
+	keys, err := keyNames(list)
+	if err != nil {
+		return batch{}, err
+	}
+	b := batch{slot, keys, make([]int64, len(sizes))}
+	for i, size := range sizes {
+		n, ok := size.(int64)
+		if !ok {
+			return batch{}, fmt.Errorf("%s weighs %v", named(keys[i:i+1]), size)
 		}
-		b.keys[i], b.bytes[i] = key, size
+		b.bytes[i] = n
 	}
 	return b, nil
 }

@@ -23,49 +23,50 @@ import (
 func BenchmarkLimit(b *testing.B) {
 	for _, window := range []int{1, 16} {
 		b.Run(fmt.Sprintf("three sources, %d", window), func(b *testing.B) {
-			limit(b, window, 3, func(p *place) (lists [3][][]any) {
+			limit(b, window, 3, func(p *place) (streams [3]stream) {
 				p.join()
-				for i := range lists {
-					lists[i] = p.list(i, part(p.owned(i), 0, 4), 3)
+				for i := range streams {
+					streams[i] = stream{i, p.list(i, part(p.owned(i), 0, 4), 3)}
 				}
-				return lists
+				return streams
 			})
 		})
 		b.Run(fmt.Sprintf("one source, %d", window), func(b *testing.B) {
-			limit(b, window, 4, func(p *place) (lists [3][][]any) {
-				for i := range lists {
-					lists[i] = p.list(3, part(p.owned(3), i, 3), i)
+			limit(b, window, 4, func(p *place) (streams [3]stream) {
+				for i := range streams {
+					streams[i] = stream{3, p.list(3, part(p.owned(3), i, 3), i)}
 				}
-				return lists
+				return streams
 			})
 		})
 	}
 }
 
-// limit sends what lists tells from a cluster of so many masters, three streams at
-// once.
-func limit(b *testing.B, window, masters int, lists func(*place) [3][][]any) {
+// stream is what one server sends to one other.
+type stream struct {
+	from int
+	cmds [][]any
+}
+
+// limit sends three streams at once in a cluster of so many masters.
+func limit(b *testing.B, window, masters int, prepare func(*place) [3]stream) {
 	for b.Loop() {
 		p := newPlace(b, livetest.Options{Servers: 4, Config: map[string]string{"appendonly": "no", "cluster-node-timeout": "15000"}})
 		p.slotwright("apply", p.file(masters, 0, usual), "--auto-approve")
 		p.fleet.Write(b, keys(), size)
-		streams, moved, slots := lists(p), 0, 0
+		streams, moved, slots := prepare(p), 0, 0
 		cpu := p.fleet.CPU()
 		var all sync.WaitGroup
 		took := timed(func() {
-			for i, cmds := range streams {
-				from := i
-				if masters == 4 {
-					from = 3
-				}
-				all.Go(func() { p.flood(from, cmds, window) })
+			for _, s := range streams {
+				all.Go(func() { p.flood(s.from, s.cmds, window) })
 			}
 			all.Wait()
 		})
 		cpu = p.fleet.CPU() - cpu
-		for _, cmds := range streams {
-			slots += len(cmds)
-			for _, cmd := range cmds {
+		for _, s := range streams {
+			slots += len(s.cmds)
+			for _, cmd := range s.cmds {
 				moved += len(cmd) - unkeyed
 			}
 		}
